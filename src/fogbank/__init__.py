@@ -1,0 +1,1 @@
+"""Fogbank: an AWS-compatible cloud on one machine."""

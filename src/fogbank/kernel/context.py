@@ -1,0 +1,124 @@
+"""What an operation may know: who asks, when, on which cloud; and the only ways it may reach out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from fogbank.kernel.arn import partition_of
+from fogbank.kernel.chance import Chance
+from fogbank.kernel.http import HttpRequest
+
+
+class Door(Protocol):
+    """The gateway, as an operation sees it: every call passes it, from outside or from a service."""
+
+    def call(self, ctx: Context, service: str, operation: str, members: Mapping[str, Any], acting: Acting | None, region: str | None) -> Any: ...
+
+    def may(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> bool: ...
+
+    def authorize(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> None: ...
+
+    def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None: ...
+
+
+class Acting:
+    """A service that acts for itself: its principal ("s3.amazonaws.com") and on behalf of what (aws:SourceArn)."""
+
+    __slots__ = ("principal", "source_account", "source_arn")
+
+    def __init__(self, principal: str, source_arn: str, source_account: str) -> None:
+        self.principal = principal
+        self.source_arn = source_arn
+        self.source_account = source_account
+
+
+class Context:
+    """One request, inside one transaction.
+
+    now          milliseconds since the epoch, by the cloud's clock; the same through the whole request
+    random       the cloud's chance
+    tx           the transaction (tables take the context itself: `QUEUES.get(ctx, name)`)
+    blobs        the store's large values
+    account      the caller's account, 12 digits ("" for an anonymous caller)
+    region       the region that the call is for
+    principal    who asks (`access.Principal`)
+    request      the HTTP request, or None for a call from a service
+    endpoint     "http://host:port" as the caller addressed it
+    started_ms   when the call first ran: earlier than `now` after a Wait
+    """
+
+    __slots__ = ("account", "blobs", "door", "endpoint", "now", "operation", "principal", "random", "region", "request", "request_id", "service", "started_ms", "tx")
+
+    def __init__(
+        self,
+        door: Door,
+        tx: Any,
+        blobs: Any,
+        now: int,
+        random: Chance,
+        principal: Any,
+        account: str,
+        region: str,
+        service: str,
+        operation: str,
+        request_id: str,
+        request: HttpRequest | None,
+        endpoint: str,
+    ) -> None:
+        self.door = door
+        self.tx = tx
+        self.blobs = blobs
+        self.now = now
+        self.random = random
+        self.principal = principal
+        self.account = account
+        self.region = region
+        self.service = service
+        self.operation = operation
+        self.request_id = request_id
+        self.request = request
+        self.endpoint = endpoint
+        self.started_ms = now
+
+    @property
+    def partition(self) -> str:
+        return partition_of(self.region)
+
+    def arn(self, resource: str, *, service: str | None = None, region: str | None = None, account: str | None = None) -> str:
+        """The ARN of something of this service in this region and account."""
+        where = self.region if region is None else region
+        return f"arn:{self.partition}:{service or self.service}:{where}:{self.account if account is None else account}:{resource}"
+
+    def call(
+        self,
+        service: str,
+        operation: str,
+        members: Mapping[str, Any],
+        *,
+        acting: Acting | None = None,
+        region: str | None = None,
+    ) -> Any:
+        """Calls another service's operation through the same door, in this transaction, as the caller (or as `acting`).
+
+        Returns the answer's members. Raises its ServiceException; the other service's writes are then undone.
+        """
+        return self.door.call(self, service, operation, members, acting, region)
+
+    def authorize(self, action: str, resource: str, **conditions: Any) -> None:
+        """Raises AccessDenied unless the caller may do a further action ("s3:GetObject") on a resource.
+
+        `conditions` are condition keys of this check, spelt with `__` for `:` ("s3__prefix").
+        """
+        self.door.authorize(self, action, resource, conditions)
+
+    def may(self, action: str, resource: str, **conditions: Any) -> bool:
+        """Like `authorize`, as an answer."""
+        return self.door.may(self, action, resource, conditions)
+
+    def later(self, task: str, payload: Any, *, delay_s: float = 0, at_ms: int | None = None) -> None:
+        """Puts a task into the outbox, in this transaction: it runs after the commit, at least once.
+
+        `task` is "service.name"; `payload` is what msgpack can carry.
+        """
+        self.door.later(self, task, payload, at_ms if at_ms is not None else self.now + int(delay_s * 1000))

@@ -1,0 +1,37 @@
+"""Pages of a listing: opaque tokens that carry the place to go on from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from fogbank.kernel.errors import ServiceException
+
+T = TypeVar("T")
+
+
+def token(place: str) -> str:
+    """An opaque token for a place in an order."""
+    return base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def place(token: str | None, error: Callable[[], ServiceException]) -> str | None:
+    """The place that a token stands for; raises `error()` for one that we did not make."""
+    if not token:
+        return None
+    try:
+        return base64.b64decode(token.encode(), b"-_", validate=True).decode()
+    except (ValueError, binascii.Error):
+        raise error() from None
+
+
+def page(items: Iterable[T], size: int) -> tuple[list[T], bool]:
+    """The first `size` items, and whether there are more. Reads at most one item too many."""
+    out: list[T] = []
+    for item in items:
+        if len(out) == size:
+            return out, True
+        out.append(item)
+    return out, False

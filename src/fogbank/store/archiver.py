@@ -1,0 +1,159 @@
+"""The archiver: takes ended log segments into the archive and collects versions that nothing can see any more.
+
+    python -m fogbank.store.archiver FOLDER take NUMBER [--sync]
+    python -m fogbank.store.archiver FOLDER collect    (a Plan as JSON on standard input)
+
+A process of its own, at low priority, one at a time. It prints nothing; its exit status says whether it is done.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from fogbank.store.archive import connect
+from fogbank.store.log import frames
+from fogbank.store.records import DELETED, Frame, decode_frame
+
+BATCH = 2000
+
+
+class Plan(msgspec.Struct):
+    """What the collector must keep. A branch that is not in `trees` is forgotten with all of its versions.
+
+    horizon    versions visible at or after this sequence number stay
+    trees      live branch -> its tree
+    forks      live branch -> the sequence numbers at which live branches were forked from it
+    """
+
+    horizon: int
+    trees: dict[int, int]
+    forks: dict[int, list[int]]
+
+
+def take(connection: sqlite3.Connection, path: Path, number: int) -> None:
+    """Takes a segment in, in one transaction: done twice, it is the same."""
+    rows: dict[tuple[int, bytes, int, int], bytes | None] = {}
+    instants: dict[tuple[int, int], int] = {}
+    sequence = 0
+    for payload in frames(path, last=True):
+        frame: Frame = decode_frame(payload)
+        sequence, at_ms, branch, tree, writes = frame
+        instants[branch, at_ms] = sequence
+        for space, key, value in writes:
+            packed = bytes(value)
+            rows[tree << 32 | space, key, sequence, branch] = None if packed == DELETED else packed
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(
+        "INSERT OR REPLACE INTO version VALUES(?,?,?,?,?)", ((s, k, n, b, rows[s, k, n, b]) for s, k, n, b in sorted(rows))
+    )
+    connection.executemany("INSERT OR REPLACE INTO instant VALUES(?,?,?)", [(b, at, n) for (b, at), n in instants.items()])
+    connection.executemany("INSERT OR IGNORE INTO space VALUES(?)", {(key[0],) for key in rows})
+    connection.execute("INSERT OR REPLACE INTO segment VALUES(?,?)", (number, sequence))
+    connection.execute("COMMIT")
+
+
+def collect(connection: sqlite3.Connection, plan: Plan) -> None:
+    """Removes what no live branch can reach at or after the horizon, a batch at a time so that nobody waits long."""
+    live = {0, *plan.trees.values()}
+    for (space,) in connection.execute("SELECT number FROM space").fetchall():
+        if space >> 32 not in live:
+            while connection.execute(
+                "DELETE FROM version WHERE (space, key, sequence, branch) IN "
+                "(SELECT space, key, sequence, branch FROM version WHERE space=? LIMIT ?)",
+                (space, BATCH),
+            ).rowcount:
+                pass
+            connection.execute("DELETE FROM space WHERE number=?", (space,))
+            continue
+        for batch in _dead(connection, space, plan):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("DELETE FROM version WHERE space=? AND key=? AND sequence=? AND branch=?", batch)
+            connection.execute("COMMIT")
+    gone = [b for (b,) in connection.execute("SELECT DISTINCT branch FROM instant").fetchall() if b and b not in plan.trees]
+    connection.executemany("DELETE FROM instant WHERE branch=?", [(b,) for b in gone])
+    connection.execute("DELETE FROM instant WHERE sequence<?", (plan.horizon - 1,))
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _dead(connection: sqlite3.Connection, space: int, plan: Plan) -> Iterator[list[tuple[int, bytes, int, int]]]:
+    """The versions of a space that may go, in batches."""
+    low, strictly = b"", ""
+    while True:
+        rows = connection.execute(
+            f"SELECT key, sequence, branch, value IS NULL FROM version WHERE space=? AND key>={strictly}? ORDER BY key, sequence DESC LIMIT ?",
+            (space, low, BATCH * 4),
+        ).fetchall()
+        whole = len(rows) < BATCH * 4
+        if not whole and rows[0][0] == rows[-1][0]:
+            rows = connection.execute(
+                "SELECT key, sequence, branch, value IS NULL FROM version WHERE space=? AND key=? ORDER BY sequence DESC", (space, rows[0][0])
+            ).fetchall()
+        elif not whole:
+            last = rows[-1][0]
+            while rows[-1][0] == last:
+                rows.pop()
+        if not rows:
+            return
+        dead: list[tuple[int, bytes, int, int]] = []
+        at = 0
+        for end in range(1, len(rows) + 1):
+            if end == len(rows) or rows[end][0] != rows[at][0]:
+                dead += [(space, rows[at][0], n, b) for n, b in superseded([(r[1], r[2], bool(r[3])) for r in rows[at:end]], plan)]
+                at = end
+        if dead:
+            yield dead
+        if whole:
+            return
+        low, strictly = rows[-1][0], ""
+        low += b"\0"
+
+
+def superseded(versions: list[tuple[int, int, bool]], plan: Plan) -> list[tuple[int, int]]:
+    """Which versions (sequence, branch, is a deletion) of one key, newest first, may go.
+
+    A branch's version stays while it is at or past the horizon, while it is the branch's newest before the
+    horizon or before a fork, or else it may go. A deletion with nothing older beneath it hides nothing.
+    """
+    kept: set[tuple[int, int]] = set()
+    by_branch: dict[int, list[int]] = {}
+    for sequence, branch, _ in versions:
+        by_branch.setdefault(branch, []).append(sequence)
+    for branch, sequences in by_branch.items():
+        if branch and branch not in plan.trees:
+            continue
+        kept.update((n, branch) for n in sequences if n >= plan.horizon)
+        for point in [plan.horizon, *(f for f in plan.forks.get(branch, ()) if f < plan.horizon)]:
+            newest = next((n for n in sequences if n <= point), None)
+            if newest is not None:
+                kept.add((newest, branch))
+    for sequence, branch, deletion in reversed(versions):
+        if (sequence, branch) not in kept:
+            continue
+        if deletion and sequence < plan.horizon:
+            kept.discard((sequence, branch))  # the oldest that is left
+            continue
+        break
+    return [(n, b) for n, b, _ in versions if (n, b) not in kept]
+
+
+def main(arguments: list[str]) -> int:
+    os.nice(10)
+    folder, command = Path(arguments[0]), arguments[1]
+    connection = connect(folder / "archive", sync="--sync" in arguments)
+    if command == "take":
+        number = int(arguments[2])
+        take(connection, folder / f"log-{number}", number)
+    else:
+        collect(connection, msgspec.json.decode(sys.stdin.buffer.read(), type=Plan))
+    connection.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,181 @@
+"""A branch: one line of history, read at its head or anywhere in its past.
+
+What a branch sees is its path: its own versions, and its ancestors' up to where it left them. So a branch costs
+nothing to make, whatever the store holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fogbank.store.archive import Found
+from fogbank.store.memory import NOTHING, Packed
+
+if TYPE_CHECKING:
+    from fogbank.store.store import Store
+    from fogbank.store.tables import Index, Table
+
+    Ordered = Table[Any] | Index[Any]
+
+FOREVER = 1 << 62
+VIEW_LIMIT = 40_000
+"""Decoded values that a branch remembers; past that it forgets them all (they are in memory or in the archive)."""
+PAGE = 32
+GAP = 24
+GAPS_LIMIT = 16
+
+
+class Branch:
+    """Reads of one branch; `Transaction` writes it.
+
+    `view` remembers decoded values by table and key, as they are at the head: it is the fast path of every read.
+    `gaps` remembers, for a scan's low end, the first key that was alive: a queue whose head is all deletions is not
+    walked again.
+    """
+
+    __slots__ = ("_store", "_viewed", "gaps", "number", "path", "tree", "view")
+
+    def __init__(self, store: Store, number: int, tree: int, path: Mapping[int, int]) -> None:
+        self._store = store
+        self.number = number
+        self.tree = tree
+        self.path = dict(path)
+        self.view: dict[int, dict[bytes, Any]] = {}
+        self.gaps: dict[int, dict[bytes, bytes]] = {}
+        self._viewed = 0
+
+    def get(self, table: Ordered, key: bytes) -> Any:
+        """The value at the head, or None."""
+        view = self.view.get(table.space)
+        if view is None:
+            view = self.view[table.space] = {}
+        value = view.get(key, NOTHING)
+        if value is NOTHING:
+            value = self._find(table, key)
+            self._remember(view, key, value)
+        return value
+
+    def _remember(self, view: dict[bytes, Any], key: bytes, value: Any) -> None:
+        self._viewed += 1
+        if self._viewed > VIEW_LIMIT:
+            self.forget()
+            return
+        view[key] = value
+
+    def forget(self) -> None:
+        """Lets go of all remembered values."""
+        self.view = {}
+        self._viewed = 0
+
+    def _find(self, table: Ordered, key: bytes, archived: Any = NOTHING) -> Any:
+        """The newest visible version: from memory, newest segment first, else from the archive (or as already read there)."""
+        space = self.tree << 32 | table.space
+        path = self.path
+        for memory in self._store.memories:
+            rows = memory.spaces.get(space)
+            if rows is not None and (versions := rows.rows.get(key)):
+                for sequence, branch, value in reversed(versions):
+                    if sequence <= path.get(branch, -1):
+                        return table.decode(value) if type(value) is Packed else value
+        if archived is NOTHING:
+            archived = self._store.archive.find(space, key, path) if space in self._store.archive.spaces else None
+        return None if archived is None else table.decode(archived)
+
+    def put(self, table: Ordered, key: bytes, value: Any) -> None:
+        """The head's view of a value that was just written."""
+        view = self.view.get(table.space)
+        if view is None:
+            view = self.view[table.space] = {}
+        if key in view:
+            view[key] = value
+        else:
+            self._remember(view, key, value)
+        if value is not None and table.space in self.gaps:
+            self.close_gaps(table, key)
+
+    def close_gaps(self, table: Ordered, key: bytes) -> None:
+        """A key came alive: no gap may reach over it."""
+        gaps = self.gaps.get(table.space)
+        if gaps:
+            for low, first in gaps.items():
+                if low <= key < first:
+                    gaps[low] = key
+
+    def scan(self, table: Ordered, low: bytes, high: bytes, reverse: bool = False) -> Iterator[tuple[bytes, Any]]:
+        """(key, value) of what is alive in [low, high), in order. Writes made while it runs are seen or not, never half."""
+        space = table.space
+        begin = low
+        gaps = self.gaps.get(space)
+        if gaps and not reverse and (first := gaps.get(begin)):
+            low = first
+        size = PAGE
+        dead = 0
+        searching = not reverse
+        while low < high:
+            page, end = self._page(table, low, high, size, reverse)
+            view = self.view.get(space)
+            if view is None:
+                view = self.view[space] = {}
+            for key, archived in page:
+                value = view.get(key, NOTHING)
+                if value is NOTHING:
+                    value = self._find(table, key, archived)
+                    if size <= 128:  # a long scan must not push everything else out
+                        self._remember(view, key, value)
+                if value is not None:
+                    if searching:
+                        searching = False
+                        if dead >= GAP:
+                            self._gap(space, begin, key)
+                    yield key, value
+                else:
+                    dead += 1
+            if end is None:
+                break
+            if reverse:
+                high = end
+            else:
+                low = end + b"\0"
+            size = min(size * 2, 1024)
+        if searching and dead >= GAP:
+            self._gap(space, begin, high)
+
+    def _gap(self, space: int, low: bytes, first: bytes) -> None:
+        gaps = self.gaps.setdefault(space, {})
+        if low not in gaps and len(gaps) >= GAPS_LIMIT:
+            gaps.pop(next(iter(gaps)))
+        gaps[low] = first
+
+    def _page(self, table: Ordered, low: bytes, high: bytes, size: int, reverse: bool) -> tuple[list[tuple[bytes, Any]], bytes | None]:
+        """Keys in [low, high) that any version exists of, in order, each with what the archive says (NOTHING: not asked).
+
+        Also the last key of the page where there may be more.
+        """
+        space = self.tree << 32 | table.space
+        store = self._store
+        lists: list[list[bytes]] = []
+        ends: list[bytes] = []
+        for memory in store.memories:
+            rows = memory.spaces.get(space)
+            if rows is not None and (keys := rows.keys(low, high, size, reverse)):
+                lists.append(keys)
+                if len(keys) == size:
+                    ends.append(keys[0] if reverse else keys[-1])
+        found: Found = {}
+        archived = space in store.archive.spaces
+        if archived:
+            found, end = store.archive.page(space, low, high, self.path, size, reverse)
+            if end is not None:
+                ends.append(end)
+        if not archived and len(lists) == 1:
+            page = lists[0]
+            if reverse:
+                page.reverse()
+            return [(k, None) for k in page], ends[0] if ends else None
+        merged = sorted(set(found).union(*lists), reverse=reverse)
+        if ends:
+            bound = max(ends) if reverse else min(ends)
+            merged = [k for k in merged if k >= bound] if reverse else [k for k in merged if k <= bound]
+            return [(k, found.get(k)) for k in merged], bound
+        return [(k, found.get(k)) for k in merged], None

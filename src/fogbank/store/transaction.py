@@ -1,0 +1,89 @@
+"""A transaction: reads and writes of one branch that happen together or not at all.
+
+One process, one thread, one transaction at a time: writes go straight into memory, and undoing takes them back. So a
+transaction reads its own writes at no cost, and there is nothing to conflict with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fogbank.store.memory import NOTHING, Space
+from fogbank.store.records import encode
+
+if TYPE_CHECKING:
+    from fogbank.store.branch import Branch, Ordered
+    from fogbank.store.store import Store
+
+Undo = tuple["Ordered", bytes, Any, Space, Any]
+
+
+class Transaction:
+    """`sequence` is the number it will have if it writes; `writes` what it wrote: (table number, key, value)."""
+
+    __slots__ = ("_count", "_store", "_undo", "at_ms", "branch", "get", "scan", "sequence", "writes")
+
+    def __init__(self, store: Store, branch: Branch, at_ms: int) -> None:
+        self._store = store
+        self.branch = branch
+        self.at_ms = at_ms
+        self.sequence = store.sequence + 1
+        self.writes: list[tuple[int, bytes, Any]] = []
+        self._undo: list[Undo] = []
+        self._count = 0
+        self.get = branch.get
+        self.scan = branch.scan
+
+    @property
+    def tx(self) -> Transaction:
+        """So that a transaction can stand where tables expect the holder of one."""
+        return self
+
+    def unique(self) -> int:
+        """A number that grows and that no other transaction of the store has (63 bits)."""
+        self._count += 1
+        return self.sequence << 16 | self._count
+
+    def write(self, table: Ordered, key: bytes, value: Any) -> None:
+        """A table's or an index's row becomes `value` (None: is deleted)."""
+        branch = self.branch
+        space = self._store.memories[0].space(branch.tree << 32 | table.space)
+        replaced = space.add(key, (self.sequence, branch.number, value))
+        before = branch.view.get(table.space, {}).get(key, NOTHING)
+        self._undo.append((table, key, replaced, space, before))
+        self.writes.append((table.space, key, value))
+        branch.put(table, key, value)
+
+    def mark(self) -> int:
+        """A place to go back to."""
+        return len(self.writes)
+
+    def undo(self, mark: int = 0) -> None:
+        """Takes back everything written since the mark."""
+        branch = self.branch
+        while len(self.writes) > mark:
+            self.writes.pop()
+            table, key, replaced, space, before = self._undo.pop()
+            space.undo(key, replaced)
+            view = branch.view.get(table.space)
+            if view is not None:
+                if before is NOTHING:
+                    view.pop(key, None)
+                else:
+                    view[key] = before
+            branch.close_gaps(table, key)
+
+    def commit(self) -> bool:
+        """Makes the writes part of the log (which is written at the end of the turn). False: there were none."""
+        if not self.writes:
+            return False
+        store = self._store
+        branch = self.branch
+        store.sequence = self.sequence
+        store.log.append(encode((self.sequence, self.at_ms, branch.number, branch.tree, self.writes)))
+        memory = store.memories[0]
+        memory.count += len(self.writes)
+        memory.mark(branch.number, self.at_ms, self.sequence)
+        if memory.count >= store.memory_limit:
+            store.rotate()
+        return True
