@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
+
+_KEPT = 64
 
 
 def wall_ms() -> int:
@@ -10,44 +13,60 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Clock:
-    """What time it is in a cloud.
+class Setting(NamedTuple):
+    """From this wall instant on the cloud's time was `cloud_ms`, and ran on or stood still."""
 
-    `offset_ms` is how far it is ahead of the wall; `frozen_ms` is the instant at which it stands still,
-    or None while it runs. Both are state of the cloud: `settings()` goes into the log.
+    wall_ms: int
+    cloud_ms: int
+    running: bool
+
+
+class Clock:
+    """What time it is in a cloud: the settings made so far, oldest first; none is wall time.
+
+    The settings are state of the cloud and go into the log. Past ones are kept because what was signed by wall time
+    (a presigned URL) is as old as the cloud's time says it is.
     """
 
-    __slots__ = ("frozen_ms", "offset_ms")
+    __slots__ = ("_last", "settings")
 
-    def __init__(self, offset_ms: int = 0, frozen_ms: int | None = None) -> None:
-        self.offset_ms = offset_ms
-        self.frozen_ms = frozen_ms
+    def __init__(self, settings: list[Setting] | None = None) -> None:
+        self.settings = settings or [Setting(0, 0, True)]
+        self._last = self.settings[-1]
 
     def now_ms(self) -> int:
-        if self.frozen_ms is not None:
-            return self.frozen_ms
-        return time.time_ns() // 1_000_000 + self.offset_ms
+        wall, cloud, running = self._last
+        return cloud + time.time_ns() // 1_000_000 - wall if running else cloud
+
+    def at_wall(self, wall_ms: int) -> int:
+        """The cloud's time at an instant of the wall's."""
+        found = next((s for s in reversed(self.settings) if s.wall_ms <= wall_ms), self.settings[0])
+        return found.cloud_ms + (wall_ms - found.wall_ms if found.running else 0)
+
+    @property
+    def running(self) -> bool:
+        return self._last.running
+
+    def _set(self, cloud_ms: int, running: bool) -> None:
+        self._last = Setting(wall_ms(), cloud_ms, running)
+        self.settings = [*self.settings[-_KEPT:], self._last]
 
     def advance(self, span_ms: int) -> None:
-        """Move forward; time never goes back (ValueError)."""
+        """Moves forward; time never goes back (ValueError)."""
         if span_ms < 0:
             raise ValueError("the clock only moves forward")
-        if self.frozen_ms is not None:
-            self.frozen_ms += span_ms
-        self.offset_ms += span_ms
+        self._set(self.now_ms() + span_ms, self.running)
 
     def freeze(self) -> None:
-        self.frozen_ms = self.now_ms()
+        self._set(self.now_ms(), False)
 
     def resume(self) -> None:
-        """Run on from where it stands."""
-        if self.frozen_ms is not None:
-            self.offset_ms = self.frozen_ms - wall_ms()
-            self.frozen_ms = None
+        """Runs on from where it stands."""
+        self._set(self.now_ms(), True)
 
     def until_s(self, instant_ms: int) -> float | None:
         """Seconds of wall time until an instant (0 when past); None when it will not come by itself."""
         left = instant_ms - self.now_ms()
         if left <= 0:
             return 0.0
-        return None if self.frozen_ms is not None else left / 1000
+        return left / 1000 if self._last.running else None

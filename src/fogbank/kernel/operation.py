@@ -54,13 +54,15 @@ class Resource(NamedTuple):
 
     `type` is the name in the service authorization definition ("queue"). `arn(ctx, req)` names the one that
     a request is about, or None where the request does not name one of this type. `tags(ctx, arn)` and
-    `policy(ctx, arn)` give its tags and its resource policy's document, or None.
+    `policy(ctx, arn)` give its tags and its resource policy's document, or None; `owner(ctx, arn)` its account, where
+    the ARN does not say (S3).
     """
 
     type: str
     arn: Callable[[Context, Any], str | None]
     tags: Callable[[Context, str], Mapping[str, str] | None] | None = None
     policy: Callable[[Context, str], str | None] | None = None
+    owner: Callable[[Context, str], str | None] | None = None
 
 
 class Service:

@@ -11,16 +11,19 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from fogbank.store.archive import connect
+from fogbank.store.blobs import names_in
 from fogbank.store.log import frames
 from fogbank.store.records import DELETED, Frame, decode_frame
 
 BATCH = 2000
+YOUNG_S = 3600
 
 
 class Plan(msgspec.Struct):
@@ -142,6 +145,18 @@ def superseded(versions: list[tuple[int, int, bool]], plan: Plan) -> list[tuple[
     return [(n, b) for n, b, _ in versions if (n, b) not in kept]
 
 
+def sweep(connection: sqlite3.Connection, folder: Path, now_s: float) -> None:
+    """Removes the large values that no version names any more. Young ones stay: a transaction may be about to name them."""
+    named: set[str] = set()
+    for segment in folder.glob("log-*"):
+        named |= names_in(segment.read_bytes())
+    for (value,) in connection.execute("SELECT value FROM version WHERE instr(value, ?)", (b"sha256:",)):
+        named |= names_in(value)
+    for path in (folder / "blobs").glob("??/*"):
+        if path.parent.name + path.name not in named and path.stat().st_mtime < now_s - YOUNG_S:
+            path.unlink(missing_ok=True)
+
+
 def main(arguments: list[str]) -> int:
     os.nice(10)
     folder, command = Path(arguments[0]), arguments[1]
@@ -151,6 +166,7 @@ def main(arguments: list[str]) -> int:
         take(connection, folder / f"log-{number}", number)
     else:
         collect(connection, msgspec.json.decode(sys.stdin.buffer.read(), type=Plan))
+        sweep(connection, folder, time.time())
     connection.close()
     return 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,14 @@ class Body(Record, kw_only=True):
 
 
 BODIES = Table("store.bodies", Body, key=("name",))
+
+
+_names = re.compile(rb"sha256:([0-9a-f]{64})").findall
+
+
+def names_in(packed: bytes) -> set[str]:
+    """The files that packed records name."""
+    return {name.decode() for name in _names(packed)} if b"sha256:" in packed else set()
 
 
 class Digest(Protocol):

@@ -188,6 +188,14 @@ class Store:
         line = self._line(number)
         return self._point(name or source, Line(self._next_number(), line.tree, number, sequence), at_ms)
 
+    def adopt(self, source: str, name: str, at_ms: int) -> None:
+        """A name goes on with another's branch; that other name is forgotten."""
+        number = self.heads.pop(source).number
+        heads = {n: h for n, h in self.catalogue.heads.items() if n != source}
+        heads[name] = [*heads.get(name, []), Head(self.sequence + 1, number)]
+        self._save(Catalogue(branches=self.catalogue.branches, heads=heads), at_ms)
+        self.heads[name] = self._branch(number)
+
     def drop(self, name: str, at_ms: int) -> None:
         """Forgets a name."""
         self.heads.pop(name).forget()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fogbank.store.memory import NOTHING, Space
+import msgspec
+
+from fogbank.store.memory import NOTHING, Packed, Space
 from fogbank.store.records import encode
 
 if TYPE_CHECKING:
@@ -53,6 +55,11 @@ class Transaction:
         self._undo.append((table, key, replaced, space, before))
         self.writes.append((table.space, key, value))
         branch.put(table, key, value)
+
+    def restore(self, table: Ordered, key: bytes, packed: Packed) -> None:
+        """Writes a value as it stood in another log. Not undone: for a branch that nobody sees yet."""
+        self._store.memories[0].space(self.branch.tree << 32 | table.space).add(key, (self.sequence, self.branch.number, packed))
+        self.writes.append((table.space, key, msgspec.Raw(packed)))
 
     def mark(self) -> int:
         """A place to go back to."""

@@ -1,0 +1,127 @@
+"""The composition root: the only module that names a service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fogbank.control.api import Control
+from fogbank.gateway.authenticate import Identities
+from fogbank.gateway.listen import Connection
+from fogbank.gateway.pipeline import Gateway
+from fogbank.store.store import Problem, Store
+from fogbank.wire import model
+
+if TYPE_CHECKING:
+    from fogbank.gateway.cloud import Cloud
+
+SERVICES = {
+    "iam": "fogbank.services.iam:IAM",
+    "s3": "fogbank.services.s3:SERVICE",
+    "sqs": "fogbank.services.sqs:SERVICE",
+    "sts": "fogbank.services.iam:STS",
+}
+"""AWS's name of a service -> its manifest. Imported when first called."""
+
+MAIN = "main"
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's event loop where it is installed: half the cost of a request's input and output."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def covered(gateway: Gateway, name: str) -> dict[str, list[str]]:
+    manifest = gateway.manifest(name)
+    there = set(manifest.operations) if manifest is not None else set()
+    every = set(model.service(name).operations)
+    return {"implemented": sorted(there & every), "missing": sorted(every - there)}
+
+
+def identities() -> Identities:
+    """Who is behind an access key: IAM's part of the door."""
+    from fogbank.services.iam import identities
+
+    return identities
+
+
+class App:
+    """A store, its gateway, and the ports its clouds listen on."""
+
+    def __init__(self, data: Path | None, loop: asyncio.AbstractEventLoop, *, sync: bool = False, debug: bool = False) -> None:
+        self.store = Store.open(data, sync=sync)
+        self.loop = loop
+        self.services = tuple(SERVICES)
+        self.gateway = Gateway(self.store, loop, SERVICES, identities, debug=debug)
+        self.control = Control(self)
+        self.gateway.local = self.control.take
+        self._servers: dict[str, asyncio.Server] = {}
+        self._host = "127.0.0.1"
+        self._tick: asyncio.TimerHandle | None = None
+        self.stop: Callable[[], None] = loop.stop
+
+    async def listen(self, name: str, host: str, port: int, *, strict: bool = False, seed: int | None = None) -> Cloud:
+        """Opens a cloud on a port (0: any). OSError if the port is taken."""
+        cloud = self.gateway.open(name, strict=strict, seed=seed)
+        server = await self.loop.create_server(lambda: Connection(self.gateway, cloud), host, port, backlog=1024)
+        cloud.endpoint = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{server.sockets[0].getsockname()[1]}"
+        self._servers[name] = server
+        self._host = host
+        return cloud
+
+    async def listen_beside(self, name: str) -> Cloud:
+        """Opens another cloud on a free port of the same host, with the same strictness."""
+        main = self.gateway.clouds[MAIN]
+        return await self.listen(name, self._host, 0, strict=main.strict)
+
+    async def hush(self, name: str) -> None:
+        """Closes a cloud's port."""
+        server = self._servers.pop(name)
+        server.close()
+        self.gateway.clouds.pop(name).close()
+
+    def keep_house(self, retention_ms: int, collect_every_s: float = 60.0) -> None:
+        """Looks after the archiver now and then, and has it collect what is older than the retention."""
+        last = self.loop.time()
+
+        def tick() -> None:
+            nonlocal last
+            idle = self.store.archived()
+            now = self.loop.time()
+            if idle and now - last > collect_every_s:
+                last = now
+                self._collect(retention_ms)
+            self._tick = self.loop.call_later(0.1 if not idle else 0.5, tick)
+
+        tick()
+
+    def _collect(self, retention_ms: int) -> None:
+        """Starts forgetting what no cloud needs any more."""
+        horizon = self.store.sequence
+        for name, cloud in self.gateway.clouds.items():
+            try:
+                horizon = min(horizon, self.store.locate(name, cloud.clock.now_ms() - retention_ms))
+            except Problem:
+                return  # the cloud is younger than that
+        self.store.collect(horizon)
+
+    def coverage(self) -> dict[str, dict[str, list[str]]]:
+        """Service -> its operations that are there and those that are not, from the manifests and the models."""
+        return {name: covered(self.gateway, name) for name in SERVICES}
+
+    def close(self) -> None:
+        """Stops, with everything written."""
+        if self._tick is not None:
+            self._tick.cancel()
+        for server in self._servers.values():
+            server.close()
+        for cloud in self.gateway.clouds.values():
+            cloud.close()
+        self.store.close()

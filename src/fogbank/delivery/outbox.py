@@ -1,0 +1,69 @@
+"""The outbox: what happens later is a row.
+
+A task is put in with the transaction that wants it, and carried out at its instant or soon after, at least once. Its
+row is deleted by the transaction that carries it out, so what a task does to the store it does exactly once. One that
+fails is tried again, later and later; after ATTEMPTS it becomes a dead letter, which stays until somebody looks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fogbank.store import Record, Table, change
+from fogbank.store.tables import At
+
+ATTEMPTS = 12
+"""With the back-off below: about an hour and a half."""
+
+
+class Item(Record, kw_only=True):
+    """A task to carry out at `due_ms`; `payload` is msgpack."""
+
+    due_ms: int
+    number: int
+    task: str
+    payload: bytes
+    account: str
+    region: str
+    attempts: int = 0
+    error: str = ""
+
+
+OUTBOX = Table("delivery.outbox", Item, key=("due_ms", "number"))
+DEAD = Table("delivery.dead", Item, key=("due_ms", "number"))
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def put(at: At, task: str, payload: Any, due_ms: int, account: str, region: str) -> None:
+    """Adds a task, in the transaction."""
+    OUTBOX.put(at, Item(due_ms=due_ms, number=at.tx.unique(), task=task, payload=_encode(payload), account=account, region=region))
+
+
+def first(at: At) -> Item | None:
+    """The task that is due next, or None."""
+    return next(OUTBOX.scan(at), None)
+
+
+def done(at: At, item: Item) -> None:
+    """To be said in the transaction that carries the task out."""
+    OUTBOX.delete(at, item)
+
+
+def payload(item: Item) -> Any:
+    return msgspec.msgpack.decode(item.payload)
+
+
+def failed(at: At, item: Item, error: str, now_ms: int) -> Item:
+    """Puts the task off, or among the dead letters: the row it is now."""
+    OUTBOX.delete(at, item)
+    after = change(item, attempts=item.attempts + 1, error=error, due_ms=now_ms + backoff_ms(item.attempts))
+    (OUTBOX if after.attempts < ATTEMPTS else DEAD).put(at, after)
+    return after
+
+
+def backoff_ms(attempts: int) -> int:
+    """1 s, 2 s, 4 s ... at most 15 minutes."""
+    return int(min(1000 * 2**attempts, 900_000))

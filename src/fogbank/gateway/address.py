@@ -1,0 +1,26 @@
+"""Names in host names: `bucket.localhost`, `bucket.s3.us-east-1.localhost`, and the endpoint as the caller spelt it."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from fogbank.kernel.http import HttpRequest
+
+_BUCKET = re.compile(r"(?P<bucket>.+?)\.(?:s3(?:[.-][a-z0-9-]+)??\.)?(?:dualstack\.)?(?:localhost(?:\.localstack\.cloud)?|amazonaws\.com)")
+_SERVICE = re.compile(r"s3(?:[.-][a-z0-9-]+)?")
+
+
+@lru_cache(1024)
+def bucket(host: str) -> str | None:
+    """The bucket that a Host header names in front of the endpoint, or None."""
+    found = _BUCKET.fullmatch(host.partition(":")[0].lower())
+    if found is None or _SERVICE.fullmatch(found["bucket"]):
+        return None
+    return found["bucket"]
+
+
+def path(request: HttpRequest) -> str | None:
+    """The path-style path of a virtual-hosted request to S3, or None where it is path-style already."""
+    name = bucket(request.headers.get("host", ""))
+    return None if name is None else f"/{name}{request.path if request.path != '/' else ''}"

@@ -1,0 +1,127 @@
+"""Who calls: the keys that everybody knows, and those that IAM and STS made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fogbank.access import refusals
+from fogbank.access.principal import ANONYMOUS, Credential, Principal, root
+from fogbank.access.question import Policies
+from fogbank.access.signature import Signed, Verifier
+from fogbank.kernel.clock import wall_ms
+from fogbank.kernel.http import HttpRequest
+from fogbank.store import Table
+
+if TYPE_CHECKING:
+    from fogbank.gateway.cloud import Cloud
+    from fogbank.wire.model import OperationModel
+
+DEFAULT_ACCOUNT = "000000000000"
+WELL_KNOWN_SECRET = "test"
+_USE_NOTED_MS = 300_000
+
+
+class Identities(Protocol):
+    """Where keys and policies are kept: the IAM service, handed in by `app`."""
+
+    TABLES_READ: tuple[Table[Any], ...]
+
+    def credential_at(self, at: Any, access_key_id: str) -> Credential | None: ...
+
+    def policies_of(self, at: Any, principal: Principal) -> Any: ...
+
+    def used(self, ctx: Any, access_key_id: str, service: str, region: str) -> None: ...
+
+
+class Callers:
+    """The keys and policies of one cloud, remembered until one of the tables behind them is written."""
+
+    def __init__(self, cloud: Cloud, load: Callable[[], Identities], *, strict: bool) -> None:
+        self._cloud = cloud
+        self._load = load
+        self._identities: Identities | None = None
+        self._strict = strict
+        self._verifier = Verifier()
+        self._credentials: dict[str, Credential | None] = {}
+        self._policies: dict[str, Policies] = {}
+        self._noted: dict[str, int] = {}
+        self.spaces: frozenset[int] = frozenset()
+        """The tables that say who is who; empty until somebody asked."""
+
+    @property
+    def identities(self) -> Identities:
+        if self._identities is None:
+            self._identities = self._load()
+            self.spaces = frozenset(t.space for t in self._identities.TABLES_READ)
+        return self._identities
+
+    def forget(self) -> None:
+        """Somebody's keys or policies may have changed."""
+        self._credentials.clear()
+        self._policies.clear()
+
+    def authenticate(self, request: HttpRequest, dialect: str, operation: OperationModel | None) -> tuple[Signed | None, Principal]:
+        """The signature that held, and who made it; an anonymous caller where the operation takes one.
+
+        Errors: the dialect's for each way in which a signature can be wrong.
+        """
+        signed = self._verifier.authenticate(request, self._cloud.clock.now_ms(), self.find, dialect, self._signing_time)
+        if signed is not None:
+            return signed, signed.credential.principal
+        if dialect != "s3" and not (operation is not None and operation.unsigned):
+            raise refusals.missing(request.headers, dialect)
+        return None, ANONYMOUS
+
+    def _signing_time(self, signed_ms: int | None) -> int:
+        """The instant that a signature's date is compared with: by the wall, since clients sign by the wall.
+
+        For a presigned URL (`signed_ms`) it is the wall's time moved by how far the cloud's has moved since it was signed.
+        """
+        if signed_ms is None:
+            return wall_ms()
+        clock = self._cloud.clock
+        return signed_ms + clock.now_ms() - clock.at_wall(signed_ms)
+
+    def find(self, access_key_id: str) -> Credential | None:
+        """The credential of a key, or None."""
+        known = self._credentials
+        if access_key_id in known:
+            return known[access_key_id]
+        found = known[access_key_id] = self._find(access_key_id)
+        if len(known) > 10_000:
+            known.clear()
+        return found
+
+    def _find(self, access_key_id: str) -> Credential | None:
+        if not self._strict:
+            if access_key_id == "test":
+                return Credential(access_key_id="test", secret=WELL_KNOWN_SECRET, principal=root(DEFAULT_ACCOUNT))
+            if len(access_key_id) == 12 and access_key_id.isascii() and access_key_id.isdigit():
+                return Credential(access_key_id=access_key_id, secret=WELL_KNOWN_SECRET, principal=root(access_key_id))
+        elif self._cloud.root_key is not None and access_key_id == self._cloud.root_key[0]:
+            return Credential(access_key_id=access_key_id, secret=self._cloud.root_key[1], principal=root(DEFAULT_ACCOUNT))
+        return self.identities.credential_at(self._cloud.reader(), access_key_id)
+
+    def policies_of(self, principal: Principal) -> Policies:
+        """The caller's own policies (nothing of the resource's)."""
+        key = principal.user_id + principal.arn
+        found = self._policies.get(key)
+        if found is None:
+            if principal.kind in ("root", "anonymous", "service", "web-identity", "saml"):
+                found = Policies()
+            else:
+                identity, boundary, session = self.identities.policies_of(self._cloud.reader(), principal)
+                found = Policies(identity=identity, boundary=boundary, session=session or ())
+            if len(self._policies) > 10_000:
+                self._policies.clear()
+            self._policies[key] = found
+        return found
+
+    def note_use(self, signed: Signed, now_ms: int) -> bool:
+        """Whether the use of this key should be written down now (every few minutes, and only for keys of users)."""
+        key = signed.access_key_id
+        if not key.startswith("AKIA") or now_ms - self._noted.get(key, -_USE_NOTED_MS) < _USE_NOTED_MS:
+            return False
+        self._noted[key] = now_ms
+        return True

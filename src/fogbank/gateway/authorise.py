@@ -1,0 +1,197 @@
+"""Whether they may: which actions on which resources an operation is, and what every policy that applies says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fogbank.access import authorization, policy
+from fogbank.access.context import Context as Conditions
+from fogbank.access.evaluate import decide
+from fogbank.access.policy import Named
+from fogbank.access.principal import Principal
+from fogbank.access.question import Decision, Policies, Query, denial_message
+from fogbank.kernel.context import Acting, Context
+from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.operation import Resource, Service
+
+if TYPE_CHECKING:
+    from fogbank.gateway.cloud import Cloud
+
+_TAG_MEMBERS = ("Tags", "tags", "TagSet", "TagList", "Tagging")
+
+
+class Demand:
+    """What one action of an operation asks for: its name and the resource types that it may be about."""
+
+    __slots__ = ("action", "resources")
+
+    def __init__(self, action: str, resources: tuple[Resource, ...]) -> None:
+        self.action = action
+        self.resources = resources
+
+
+def demands(manifest: Service, operation: str) -> tuple[Demand, ...]:
+    """An operation's actions, from the service authorization definition."""
+    out = []
+    for name in authorization.actions(manifest.name, operation):
+        definition = authorization.action(name)
+        types = [use.name for use in definition.resources] if definition is not None else []
+        out.append(Demand(name, tuple(manifest.resources[t] for t in types if t in manifest.resources)))
+    return tuple(out)
+
+
+def request_tags(req: Any) -> Mapping[str, str] | None:
+    """The tags that a request brings, whatever its service calls them."""
+    for name in _TAG_MEMBERS:
+        tags = getattr(req, name, None)
+        if tags is None:
+            continue
+        if isinstance(tags, Mapping):
+            return tags
+        listed = getattr(tags, "TagSet", tags)
+        if isinstance(listed, list):
+            return {getattr(t, "Key", None) or getattr(t, "TagKey", ""): getattr(t, "Value", None) or getattr(t, "TagValue", None) or "" for t in listed}
+    return None
+
+
+class RequestConditions(Conditions):
+    """The condition keys of one request: the global ones, the service's own, and tags; each found when first asked for."""
+
+    __slots__ = ("_acting", "_arn", "_ctx", "_manifest", "_req", "_resource")
+
+    def __init__(
+        self, ctx: Context, manifest: Service | None, req: Any, resource: Resource | None, arn: str, acting: Acting | None, given: dict[str, Any] | None
+    ) -> None:
+        super().__init__(ctx.principal, ctx.request, ctx.region, ctx.now, given)
+        self._ctx = ctx
+        self._manifest = manifest
+        self._req = req
+        self._resource = resource
+        self._arn = arn
+        self._acting = acting
+
+    def _find(self, name: str) -> Any:
+        head, slash, _ = name.partition("/")
+        key = head + slash
+        if key not in self.values and name not in self.values:
+            own = self._manifest.conditions.get(key) if self._manifest is not None else None
+            if own is not None:
+                self.values[key] = own(self._ctx, self._req)
+            else:
+                self._global(name, head, key)
+        return super()._find(name)
+
+    def _global(self, name: str, head: str, key: str) -> None:
+        """Puts what the request and the resource tell under its name, where it is one of theirs."""
+        values = self.values
+        if head.endswith(":resourcetag"):
+            resource = self._resource
+            values[key] = (resource.tags(self._ctx, self._arn) if resource is not None and resource.tags is not None else None) or {}
+        elif head == "aws:requesttag":
+            values[key] = request_tags(self._req) or {}
+        elif name == "aws:tagkeys":
+            tags = request_tags(self._req)
+            keys = list(tags) if tags else getattr(self._req, "TagKeys", None)
+            values[name] = keys
+        elif name == "aws:resourceaccount":
+            values[name] = account_of(self._ctx, self._resource, self._arn) or None
+        elif self._acting is not None:
+            if name == "aws:sourcearn":
+                values[name] = self._acting.source_arn
+            elif name == "aws:sourceaccount":
+                values[name] = self._acting.source_account
+
+    def names(self) -> list[str]:
+        for name in (*(self._manifest.conditions if self._manifest is not None else ()), "aws:resourcetag/", "aws:requesttag/", "aws:tagkeys"):
+            self.get(name)
+        return super().names()
+
+
+def account_of(ctx: Context, resource: Resource | None, arn: str) -> str:
+    """The account that owns a resource."""
+    if resource is not None and resource.owner is not None:
+        return resource.owner(ctx, arn) or ""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) == 6 else ""
+
+
+class Authoriser:
+    """The authorise hop of one cloud."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def check(self, ctx: Context, manifest: Service, demands: tuple[Demand, ...], req: Any, acting: Acting | None, dialect: str) -> None:
+        """Raises AccessDenied unless every action of the operation is allowed on every resource that it is about."""
+        for demand in demands:
+            named = False
+            for resource in demand.resources:
+                arn = resource.arn(ctx, req)
+                if arn is not None:
+                    named = True
+                    self._one(ctx, manifest, demand.action, resource, arn, req, acting, dialect)
+            if not named:
+                self._one(ctx, manifest, demand.action, None, "*", req, acting, dialect)
+
+    def _one(
+        self, ctx: Context, manifest: Service, action: str, resource: Resource | None, arn: str, req: Any, acting: Acting | None, dialect: str
+    ) -> None:
+        principal: Principal = ctx.principal
+        document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
+        owner = account_of(ctx, resource, arn)
+        if document is None and principal.kind == "root" and (not owner or owner == principal.account):
+            return
+        query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, acting, None))
+        decision = self._decide(ctx, query, document, owner)
+        if not decision.allowed:
+            raise denied(query, decision, dialect)
+
+    def may(self, ctx: Context, manifest: Service | None, action: str, arn: str, given: Mapping[str, Any], req: Any) -> Decision | None:
+        """A further check that an operation makes itself; None where it needs no policy (the account's own root)."""
+        resource = self._resource_of(action, arn, manifest)
+        document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
+        owner = account_of(ctx, resource, arn)
+        principal: Principal = ctx.principal
+        if document is None and principal.kind == "root" and (not owner or owner == principal.account):
+            return None
+        return self._decide(ctx, self.question(ctx, manifest, action, arn, given, req, resource), document, owner)
+
+    def question(self, ctx: Context, manifest: Service | None, action: str, arn: str, given: Mapping[str, Any], req: Any, resource: Resource | None = None) -> Query:
+        values = {name.replace("__", ":").lower(): value for name, value in given.items()}
+        return Query(ctx.principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, None, values))
+
+    def _resource_of(self, action: str, arn: str, manifest: Service | None) -> Resource | None:
+        """The declared resource type of an ARN, by the action's own types where several look alike."""
+        if manifest is None:
+            return None
+        prefix = action.partition(":")[0]
+        definition = authorization.action(action)
+        names = [use.name for use in definition.resources] if definition is not None else list(manifest.resources)
+        for name in names:
+            resource = manifest.resources.get(name)
+            if resource is None:
+                continue
+            kind = authorization.resource_type(prefix, name)
+            if kind is None or kind.matches(arn):
+                return resource
+        return None
+
+    def _decide(self, ctx: Context, query: Query, document: str | None, owner: str) -> Decision:
+        policies = self._cloud.callers.policies_of(query.principal)
+        if document is not None or owner:
+            named = None if document is None else Named(query.resource, policy.parse(document, "resource"))
+            policies = Policies(identity=policies.identity, boundary=policies.boundary, session=policies.session, resource=named, resource_account=owner)
+        decision = decide(query, policies)
+        self._cloud.remember(ctx.request_id, query, policies)
+        return decision
+
+
+def denied(query: Query, decision: Decision, dialect: str) -> ServiceException:
+    """The refusal, in the words of the service's family."""
+    message = denial_message(query, decision)
+    if dialect == "ec2":
+        return ServiceException("UnauthorizedOperation", message, status=403)
+    if dialect in ("json", "rest-json"):
+        return ServiceException("AccessDeniedException", message, status=400 if dialect == "json" else 403)
+    return ServiceException("AccessDenied", message, status=403)

@@ -1,0 +1,32 @@
+"""Cross-origin calls from a browser: pages of this machine may call the cloud, pages of the internet may not."""
+
+from __future__ import annotations
+
+import re
+
+from fogbank.kernel.http import HttpRequest, HttpResponse
+
+_OURS = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|[a-z0-9.-]+\.localhost)(?::\d+)?")
+
+
+def allowed(request: HttpRequest) -> str | None:
+    """The Origin header where it may call, else None."""
+    origin = request.headers.get("origin")
+    return origin if origin and _OURS.fullmatch(origin) else None
+
+
+def headers(origin: str) -> list[tuple[str, str]]:
+    """What lets a page read an answer."""
+    return [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", "*, ETag, x-amz-request-id, x-amzn-RequestId"), ("Vary", "Origin")]
+
+
+def preflight(request: HttpRequest) -> HttpResponse:
+    """The answer to OPTIONS."""
+    origin = allowed(request)
+    if origin is None:
+        return HttpResponse(403, [("Content-Type", "text/plain")], b"this origin may not call the cloud\n")
+    answer = headers(origin)
+    answer.append(("Access-Control-Allow-Methods", "GET, PUT, POST, DELETE, HEAD, PATCH"))
+    answer.append(("Access-Control-Allow-Headers", request.headers.get("access-control-request-headers", "*")))
+    answer.append(("Access-Control-Max-Age", "3600"))
+    return HttpResponse(200, answer)

@@ -1,0 +1,131 @@
+"""A branch as one file, and back: rows and large values, without history.
+
+The file is a tar: `rows` (frames as in the log, one transaction of up to ROWS rows each) and `blobs/<sha256>`.
+Both directions are generators that yield now and then, so that an event loop can serve requests in between.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from fogbank.store.blobs import names_in
+from fogbank.store.branch import Branch
+from fogbank.store.memory import Packed
+from fogbank.store.records import encode
+from fogbank.store.store import FORMAT, Problem, Store
+from fogbank.store.transaction import Transaction
+
+ROWS = 2000
+
+
+class Raw:
+    """A table of which only the number is known: its values stay packed."""
+
+    def __init__(self, space: int) -> None:
+        self.space = space
+
+    @staticmethod
+    def decode(value: bytes) -> Packed:
+        return Packed(value)
+
+
+def _spaces(store: Store, branch: Branch) -> list[int]:
+    numbers = {s for memory in store.memories for s in memory.spaces} | store.archive.spaces
+    return sorted(s & 0xFFFFFFFF for s in numbers if s >> 32 == branch.tree)
+
+
+def _rows(store: Store, branch: Branch) -> Iterator[tuple[int, bytes, bytes]]:
+    """Every row of a branch, packed."""
+    reading = Branch(store, branch.number, branch.tree, branch.path)  # a view of its own: ours are packed
+    for space in _spaces(store, branch):
+        for key, value in reading.scan(Raw(space), b"", b"\xff"):  # type: ignore[arg-type]
+            yield space, key, value if type(value) is Packed else encode(value)
+        reading.forget()
+
+
+def save(store: Store, branch: Branch, target: Path) -> Iterator[None]:
+    """Writes a branch's present into a file (which appears when it is whole)."""
+    partial = target.with_name(target.name + ".partial")
+    rows_path = target.with_name(target.name + ".rows")
+    blobs: set[str] = set()
+    try:
+        with rows_path.open("wb") as rows:
+            batch: list[tuple[int, bytes, Any]] = []
+            for space, key, packed in _rows(store, branch):
+                blobs.update(names_in(packed))
+                batch.append((space, key, packed))
+                if len(batch) == ROWS:
+                    _frame(rows, batch)
+                    batch = []
+                    yield
+            _frame(rows, batch)
+        with tarfile.open(partial, "w") as tar:
+            _member(tar, "format", f"{FORMAT}\n".encode())
+            tar.add(rows_path, "rows")
+            for name in sorted(blobs):
+                path = store.blobs.path(name)
+                if path.exists():
+                    tar.add(path, f"blobs/{name}")
+                yield
+        os.replace(partial, target)
+    finally:
+        rows_path.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
+
+
+def _frame(rows: IO[bytes], batch: list[tuple[int, bytes, Any]]) -> None:
+    payload = msgspec.msgpack.encode(batch)
+    rows.write(len(payload).to_bytes(4, "big") + payload)
+
+
+def _member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def load(store: Store, name: str, source: Path, at_ms: int) -> Iterator[None]:
+    """Makes a name stand for what a file holds. What it stood for before stays in its past. Raises Problem."""
+    try:
+        tar = tarfile.open(source)
+        header = tar.extractfile("format")
+        rows = tar.extractfile("rows")
+    except (OSError, tarfile.TarError, KeyError) as problem:
+        raise Problem(f"{source} is not a snapshot ({problem})") from None
+    if header is None or rows is None or int(header.read()) > FORMAT:
+        raise Problem(f"{source} was written by a newer Fogbank")
+    with tar:
+        for entry in tar:
+            if entry.name.startswith("blobs/"):
+                _load_blob(store, tar, entry)
+                yield
+        branch = store.create(f"{name}~loading", at_ms)
+        while size := rows.read(4):
+            tx = Transaction(store, branch, at_ms)
+            for space, key, packed in msgspec.msgpack.decode(rows.read(int.from_bytes(size, "big"))):
+                tx.restore(Raw(space), key, Packed(packed))  # type: ignore[arg-type]
+            tx.commit()
+            store.write()
+            yield
+        store.adopt(f"{name}~loading", name, at_ms)
+
+
+def _load_blob(store: Store, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> None:
+    target = store.blobs.path(Path(entry.name).name)
+    if target.exists():
+        return
+    content = tar.extractfile(entry)
+    assert content is not None
+    target.parent.mkdir(exist_ok=True)
+    spool = store.blobs.spool_path()
+    with spool.open("wb") as file:
+        while chunk := content.read(1 << 20):
+            file.write(chunk)
+    os.replace(spool, target)
