@@ -51,8 +51,12 @@ def request_tags(req: Any) -> Mapping[str, str] | None:
             return tags
         listed = getattr(tags, "TagSet", tags)
         if isinstance(listed, list):
-            return {getattr(t, "Key", None) or getattr(t, "TagKey", ""): getattr(t, "Value", None) or getattr(t, "TagValue", None) or "" for t in listed}
+            return {str(_either(t, "Key", "TagKey")): str(_either(t, "Value", "TagValue")) for t in listed}
     return None
+
+
+def _either(structure: Any, first: str, second: str) -> Any:
+    return getattr(structure, first, None) or getattr(structure, second, None) or ""
 
 
 class RequestConditions(Conditions):
@@ -61,7 +65,14 @@ class RequestConditions(Conditions):
     __slots__ = ("_acting", "_arn", "_ctx", "_manifest", "_req", "_resource")
 
     def __init__(
-        self, ctx: Context, manifest: Service | None, req: Any, resource: Resource | None, arn: str, acting: Acting | None, given: dict[str, Any] | None
+        self,
+        ctx: Context,
+        manifest: Service | None,
+        req: Any,
+        resource: Resource | None,
+        arn: str,
+        acting: Acting | None,
+        given: dict[str, Any] | None,
     ) -> None:
         super().__init__(ctx.principal, ctx.request, ctx.region, ctx.now, given)
         self._ctx = ctx
@@ -103,7 +114,12 @@ class RequestConditions(Conditions):
                 values[name] = self._acting.source_account
 
     def names(self) -> list[str]:
-        for name in (*(self._manifest.conditions if self._manifest is not None else ()), "aws:resourcetag/", "aws:requesttag/", "aws:tagkeys"):
+        for name in (
+            *(self._manifest.conditions if self._manifest is not None else ()),
+            "aws:resourcetag/",
+            "aws:requesttag/",
+            "aws:tagkeys",
+        ):
             self.get(name)
         return super().names()
 
@@ -135,7 +151,15 @@ class Authoriser:
                 self._one(ctx, manifest, demand.action, None, "*", req, acting, dialect)
 
     def _one(
-        self, ctx: Context, manifest: Service, action: str, resource: Resource | None, arn: str, req: Any, acting: Acting | None, dialect: str
+        self,
+        ctx: Context,
+        manifest: Service,
+        action: str,
+        resource: Resource | None,
+        arn: str,
+        req: Any,
+        acting: Acting | None,
+        dialect: str,
     ) -> None:
         principal: Principal = ctx.principal
         document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
@@ -157,7 +181,16 @@ class Authoriser:
             return None
         return self._decide(ctx, self.question(ctx, manifest, action, arn, given, req, resource), document, owner)
 
-    def question(self, ctx: Context, manifest: Service | None, action: str, arn: str, given: Mapping[str, Any], req: Any, resource: Resource | None = None) -> Query:
+    def question(
+        self,
+        ctx: Context,
+        manifest: Service | None,
+        action: str,
+        arn: str,
+        given: Mapping[str, Any],
+        req: Any,
+        resource: Resource | None = None,
+    ) -> Query:
         values = {name.replace("__", ":").lower(): value for name, value in given.items()}
         return Query(ctx.principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, None, values))
 
@@ -181,7 +214,9 @@ class Authoriser:
         policies = self._cloud.callers.policies_of(query.principal)
         if document is not None or owner:
             named = None if document is None else Named(query.resource, policy.parse(document, "resource"))
-            policies = Policies(identity=policies.identity, boundary=policies.boundary, session=policies.session, resource=named, resource_account=owner)
+            policies = Policies(
+                identity=policies.identity, boundary=policies.boundary, session=policies.session, resource=named, resource_account=owner
+            )
         decision = decide(query, policies)
         self._cloud.remember(ctx.request_id, query, policies)
         return decision

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fogbank.access.question import Policies, Query
 from fogbank.delivery import outbox
@@ -28,7 +28,7 @@ REMEMBERED = 1000
 TASKS_A_TURN = 16
 
 
-class ClockSettings(Record, kw_only=True):
+class ClockSettings(Record, frozen=True, kw_only=True):
     """The clock, as the log has it."""
 
     name: str = "clock"
@@ -38,7 +38,7 @@ class ClockSettings(Record, kw_only=True):
 CLOCK = Table("gateway.clock", ClockSettings, key=("name",))
 
 
-class RootKey(Record, kw_only=True):
+class RootKey(Record, frozen=True, kw_only=True):
     """The root user's key of a cloud that is open to other machines."""
 
     name: str = "root"
@@ -64,7 +64,9 @@ class Parked:
 class Cloud:
     """What a port of the gateway stands for."""
 
-    def __init__(self, gateway: Gateway, name: str, store: Store, load: Callable[[], Identities], *, strict: bool, seed: int | None = None) -> None:
+    def __init__(
+        self, gateway: Gateway, name: str, store: Store, load: Callable[[], Identities], *, strict: bool, seed: int | None = None
+    ) -> None:
         self.name = name
         self.store = store
         self.chance = Chance(seed)
@@ -91,7 +93,9 @@ class Cloud:
     def begin(self) -> Transaction:
         return self.store.begin(self.name, self.clock.now_ms())
 
-    reader: Callable[[], At] = begin
+    def reader(self) -> At:
+        """Somewhere to read the present from."""
+        return self.begin()
 
     def commit(self, tx: Transaction) -> None:
         """Commits, and tells whoever watches. The log is written at the end of the turn."""
@@ -269,5 +273,3 @@ class Cloud:
 def notes(cloud: Cloud, request_id: str) -> list[tuple[Query, Policies]]:
     """The questions of one request that are still remembered."""
     return [(query, policies) for known, query, policies in cloud.decisions if known == request_id]
-
-

@@ -17,7 +17,11 @@ def allowed(request: HttpRequest) -> str | None:
 
 def headers(origin: str) -> list[tuple[str, str]]:
     """What lets a page read an answer."""
-    return [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", "*, ETag, x-amz-request-id, x-amzn-RequestId"), ("Vary", "Origin")]
+    return [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Expose-Headers", "*, ETag, x-amz-request-id, x-amzn-RequestId"),
+        ("Vary", "Origin"),
+    ]
 
 
 def preflight(request: HttpRequest) -> HttpResponse:

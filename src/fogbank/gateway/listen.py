@@ -22,7 +22,7 @@ from fogbank.kernel.http import HttpRequest, HttpResponse
 from fogbank.store.blobs import Upload
 
 HEAD_LIMIT = 64 * 1024
-_REASONS = {s.value: s.phrase for s in HTTPStatus}
+_STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}" for s in HTTPStatus}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -50,16 +50,26 @@ def read_head(head: str, client: str) -> HttpRequest:
         target = rest[slash:] if slash >= 0 else "/"
     path, _, query = target.partition("?")
     headers: dict[str, str] = {}
+    known = _names.get
     for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        if not colon or not _TOKEN(name):
-            raise BadRequest("malformed header")
-        name = name.lower()
-        value = value.strip(" \t")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
+        name, _, value = line.partition(":")
+        lower = known(name) or _header_name(name, line)
+        headers[lower] = value.strip() if lower not in headers else f"{headers[lower]},{value.strip()}"
     if version == "HTTP/1.0" and "connection" not in headers:
         headers["connection"] = "close"
     return HttpRequest(method, path, query, headers, b"", client)
+
+
+_names: dict[str, str] = {}
+
+
+def _header_name(name: str, line: str) -> str:
+    """A header's name in lower case; the spellings seen are remembered, since clients have few. Raises BadRequest."""
+    if len(name) == len(line) or not _TOKEN(name):
+        raise BadRequest("malformed header")
+    if len(_names) < 1000:
+        _names[name] = name.lower()
+    return name.lower()
 
 
 def body_length(headers: dict[str, str]) -> int:
@@ -131,11 +141,11 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_buffer",
         "_busy",
+        "_call",
         "_close",
         "_cloud",
         "_continued",
         "_dechunker",
-        "_call",
         "_filled",
         "_gateway",
         "_left",
@@ -181,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._spool is not None and self._dechunker is None:
             return self._spool.view()[: self._left]
         if self._filled == len(self._buffer):
-            self._buffer += bytes(len(self._buffer))
+            self._buffer = self._buffer + bytes(len(self._buffer))
         return memoryview(self._buffer)[self._filled :]
 
     def buffer_updated(self, count: int) -> None:
@@ -361,21 +371,20 @@ class Connection(asyncio.BufferedProtocol):
 
     def _head(self, response: HttpResponse, size: int) -> bytes:
         status = response.status
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}"]
-        length = None if status in (204, 304) else str(size)
+        lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Error", _date_line()]
+        length: int | str | None = None if status == 204 or status == 304 else size
         for name, value in response.headers:
             if name == "Content-Length":
-                length = value
-                continue
-            lines.append(f"{name}: {value}")
+                length = value  # an answer to HEAD says how long the body would be
+            else:
+                lines.append(f"{name}: {value}")
         if length is not None:
             lines.append(f"Content-Length: {length}")
-        lines.append(_date_line())
         if self._close:
             lines.append("Connection: close")
         text = "\r\n".join(lines)
-        if "\n" in text and text.count("\n") != len(lines) - 1:
-            return b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        if text.count("\n") >= len(lines) or text.count("\r") >= len(lines):  # a value that would begin a header of its own
+            text = "\r\n".join([line.replace("\r", " ").replace("\n", " ") for line in lines])
         return (text + "\r\n\r\n").encode("latin-1", "replace")
 
     def _next(self) -> None:
@@ -421,7 +430,7 @@ class Connection(asyncio.BufferedProtocol):
 
 async def _writable(loop: asyncio.AbstractEventLoop, socket: int) -> None:
     ready = loop.create_future()
-    loop.add_writer(socket, lambda: ready.done() or ready.set_result(None))
+    loop.add_writer(socket, lambda: None if ready.done() else ready.set_result(None))
     try:
         await ready
     finally:

@@ -28,7 +28,9 @@ class Passage:
         self.entry = entry
         self._req = req
 
-    def call(self, ctx: Context, service: str, operation: str, members: Mapping[str, Any], acting: Acting | None, region: str | None) -> Any:
+    def call(
+        self, ctx: Context, service: str, operation: str, members: Mapping[str, Any], acting: Acting | None, region: str | None
+    ) -> Any:
         """See `Context.call`."""
         entry = self.gateway.inner_entry(service, operation)
         if entry.function is None or entry.manifest is None:

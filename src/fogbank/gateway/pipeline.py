@@ -253,7 +253,13 @@ class Gateway:
     """The door of all clouds of a process."""
 
     def __init__(
-        self, store: Store, loop: asyncio.AbstractEventLoop, services: Mapping[str, str], identities: Callable[[], Identities], *, debug: bool = False
+        self,
+        store: Store,
+        loop: asyncio.AbstractEventLoop,
+        services: Mapping[str, str],
+        identities: Callable[[], Identities],
+        *,
+        debug: bool = False,
     ) -> None:
         """`services`: AWS's service name -> "package:ATTRIBUTE" of its manifest, imported when first called."""
         self.store = store
@@ -301,7 +307,7 @@ class Gateway:
         path = request.path
         if (path[:2] == "/_" or path == "/moto-api/reset") and self.local(cloud, request, reply):
             return None
-        request_id = cloud.chance.uuid()
+        request_id = cloud.chance.request_id()
         entry: Entry | None = None
         try:
             if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
@@ -379,7 +385,9 @@ class Gateway:
     ) -> Context:
         """A context that no request stands behind."""
         door = Passage(self, cloud, None, None)
-        return Context(door, tx, self.blobs, tx.at_ms, cloud.chance, principal, account, region, service, operation, request_id, None, cloud.endpoint)
+        return Context(
+            door, tx, self.blobs, tx.at_ms, cloud.chance, principal, account, region, service, operation, request_id, None, cloud.endpoint
+        )
 
 
 def report(what: str, request_id: str, debug: bool) -> ServiceException:

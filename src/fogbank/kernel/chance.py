@@ -12,12 +12,14 @@ _POOL_BYTES = 4096
 class Chance:
     """Random bytes and what AWS makes of them."""
 
-    __slots__ = ("_draw", "_pool", "_position")
+    __slots__ = ("_count", "_draw", "_pool", "_position", "_run")
 
     def __init__(self, seed: int | None = None) -> None:
         self._draw: Callable[[int], bytes] = os.urandom if seed is None else random.Random(seed).randbytes
         self._pool = b""
         self._position = _POOL_BYTES
+        self._count = 0
+        self._run = self.uuid()[:24]
 
     def bytes(self, count: int) -> bytes:
         """`count` random bytes, taken from a pool because a system call per id would be most of its cost."""
@@ -39,6 +41,11 @@ class Chance:
         """A version 4 UUID."""
         h = self.bytes(16).hex()
         return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
+
+    def request_id(self) -> str:
+        """An id in a UUID's form that no other request of this cloud has: one run's prefix, and a number."""
+        self._count += 1
+        return f"{self._run}{self._count:012x}"
 
     def text(self, count: int, alphabet: str) -> str:
         """`count` characters of an alphabet of at most 256 (without modulo bias)."""

@@ -13,7 +13,9 @@ from fogbank.kernel.http import HttpRequest
 class Door(Protocol):
     """The gateway, as an operation sees it: every call passes it, from outside or from a service."""
 
-    def call(self, ctx: Context, service: str, operation: str, members: Mapping[str, Any], acting: Acting | None, region: str | None) -> Any: ...
+    def call(
+        self, ctx: Context, service: str, operation: str, members: Mapping[str, Any], acting: Acting | None, region: str | None
+    ) -> Any: ...
 
     def may(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> bool: ...
 
@@ -48,7 +50,22 @@ class Context:
     started_ms   when the call first ran: earlier than `now` after a Wait
     """
 
-    __slots__ = ("account", "blobs", "door", "endpoint", "now", "operation", "principal", "random", "region", "request", "request_id", "service", "started_ms", "tx")
+    __slots__ = (
+        "account",
+        "blobs",
+        "door",
+        "endpoint",
+        "now",
+        "operation",
+        "principal",
+        "random",
+        "region",
+        "request",
+        "request_id",
+        "service",
+        "started_ms",
+        "tx",
+    )
 
     def __init__(
         self,

@@ -47,8 +47,8 @@ class Archive:
 
     def taken(self) -> tuple[int, int]:
         """(number of the last segment taken in, last sequence number in it)."""
-        row = self._execute("SELECT number, sequence FROM segment ORDER BY number DESC LIMIT 1").fetchone()
-        return row or (0, 0)
+        number, sequence = self._execute("SELECT max(number), max(sequence) FROM segment").fetchone()
+        return number or 0, sequence or 0
 
     def find(self, space: int, key: bytes, path: Mapping[int, int]) -> Packed | None:
         """The newest visible version of a key; None where there is none or it is a deletion."""

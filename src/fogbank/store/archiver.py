@@ -95,7 +95,8 @@ def _dead(connection: sqlite3.Connection, space: int, plan: Plan) -> Iterator[li
         whole = len(rows) < BATCH * 4
         if not whole and rows[0][0] == rows[-1][0]:
             rows = connection.execute(
-                "SELECT key, sequence, branch, value IS NULL FROM version WHERE space=? AND key=? ORDER BY sequence DESC", (space, rows[0][0])
+                "SELECT key, sequence, branch, value IS NULL FROM version WHERE space=? AND key=? ORDER BY sequence DESC",
+                (space, rows[0][0]),
             ).fetchall()
         elif not whole:
             last = rows[-1][0]

@@ -31,7 +31,7 @@ class Blob(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size: int
 
 
-class Body(Record, kw_only=True):
+class Body(Record, frozen=True, kw_only=True):
     name: str
     content: bytes
 

@@ -24,11 +24,11 @@ class Corrupt(Exception):
 class Log:
     """Segments `log-<number>` in a folder; the highest is being written."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, after: int) -> None:
+        """`after`: a segment number that has been used, though its file may be gone."""
         self.folder = folder
         self.gathered: list[bytes] = []
-        numbers = self.numbers()
-        self.number = numbers[-1] + 1 if numbers else 1
+        self.number = max([after, *self.numbers()]) + 1
         self._file = self._create()
 
     def numbers(self) -> list[int]:

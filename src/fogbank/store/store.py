@@ -60,7 +60,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     branch: int
 
 
-class Catalogue(Record, kw_only=True):
+class Catalogue(Record, frozen=True, kw_only=True):
     """All branches and what their names have stood for, oldest first. A row of the tree 0, like any other."""
 
     name: str = "catalogue"
@@ -86,7 +86,7 @@ class Store:
         self.memories: list[Memory] = []
         taken, self.sequence = self.archive.taken()
         self._replay(taken)
-        self.log = Log(folder)
+        self.log = Log(folder, taken)
         self.memories.insert(0, Memory(self.log.number))
         self._meta = Branch(self, 0, 0, {0: FOREVER})
         self.catalogue: Catalogue = self._meta.get(CATALOGUE, CATALOGUE.key("catalogue")) or Catalogue(branches=[], heads={})
@@ -109,7 +109,9 @@ class Store:
         if not version.exists():
             version.write_text(f"{FORMAT}\n")
         elif int(version.read_text()) > FORMAT:
-            raise Problem(f"the data in {folder} was written by a newer Fogbank (format {version.read_text().strip()}, this one reads {FORMAT})")
+            raise Problem(
+                f"the data in {folder} was written by a newer Fogbank (format {version.read_text().strip()}, this one reads {FORMAT})"
+            )
         return cls(folder, lock, sync=sync, memory_limit=memory_limit, temporary=temporary)
 
     def _replay(self, taken: int) -> None:

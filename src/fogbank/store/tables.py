@@ -1,6 +1,6 @@
 """Tables and their indexes, declared once.
 
-    class Queue(Record, kw_only=True):
+    class Queue(Record, frozen=True, kw_only=True):
         account: str
         name: str
         created_at_ms: int

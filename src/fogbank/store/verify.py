@@ -19,5 +19,7 @@ def problems(branch: Branch) -> list[str]:
             expected = {place: key for key, record in rows if (place := index.place(key, record)) is not None}
             found = dict(branch.scan(index, LOW, HIGH))
             if expected != found:
-                out.append(f"{index.name}: {len(expected.keys() - found.keys())} rows missing, {len(found.keys() - expected.keys())} too many")
+                out.append(
+                    f"{index.name}: {len(expected.keys() - found.keys())} rows missing, {len(found.keys() - expected.keys())} too many"
+                )
     return out
