@@ -9,6 +9,7 @@ from fogbank.access import refusals
 from fogbank.access.principal import ANONYMOUS, Credential, Principal, root
 from fogbank.access.question import Policies
 from fogbank.access.signature import Signed, Verifier
+from fogbank.gateway import address
 from fogbank.kernel.clock import wall_ms
 from fogbank.kernel.http import HttpRequest
 from fogbank.store import Table
@@ -66,7 +67,8 @@ class Callers:
 
         Errors: the dialect's for each way in which a signature can be wrong.
         """
-        signed = self._verifier.authenticate(request, self._cloud.clock.now_ms(), self.find, dialect, self._signing_time)
+        bucket = (address.bucket(request.headers.get("host", "")) or "") if dialect == "s3" else ""
+        signed = self._verifier.authenticate(request, self._cloud.clock.now_ms(), self.find, dialect, self._signing_time, bucket=bucket)
         if signed is not None:
             return signed, signed.credential.principal
         if dialect != "s3" and not (operation is not None and operation.unsigned):

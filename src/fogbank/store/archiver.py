@@ -162,6 +162,7 @@ def main(arguments: list[str]) -> int:
     os.nice(10)
     folder, command = Path(arguments[0]), arguments[1]
     connection = connect(folder / "archive", sync="--sync" in arguments)
+    connection.execute("PRAGMA cache_size=-131072")  # versions arrive in the order of their keys: most pages are met once
     if command == "take":
         number = int(arguments[2])
         take(connection, folder / f"log-{number}", number)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fogbank.store.archive import Found
-from fogbank.store.memory import NOTHING, Packed
+from fogbank.store.memory import NOTHING, Packed, Space
 
 if TYPE_CHECKING:
     from fogbank.store.store import Store
@@ -31,10 +31,10 @@ class Branch:
 
     `view` remembers decoded values by table and key, as they are at the head: it is the fast path of every read.
     `gaps` remembers, for a scan's low end, the first key that was alive: a queue whose head is all deletions is not
-    walked again.
+    walked again. `writing` is where a transaction writes each table, until the segment ends.
     """
 
-    __slots__ = ("_store", "_viewed", "gaps", "number", "path", "tree", "view")
+    __slots__ = ("_store", "_viewed", "gaps", "number", "path", "tree", "view", "writing")
 
     def __init__(self, store: Store, number: int, tree: int, path: Mapping[int, int]) -> None:
         self._store = store
@@ -42,6 +42,7 @@ class Branch:
         self.tree = tree
         self.path = dict(path)
         self.view: dict[int, dict[bytes, Any]] = {}
+        self.writing: dict[int, tuple[Space, dict[bytes, Any]]] = {}
         self.gaps: dict[int, dict[bytes, bytes]] = {}
         self._viewed = 0
 
@@ -52,20 +53,20 @@ class Branch:
             view = self.view[table.space] = {}
         value = view.get(key, NOTHING)
         if value is NOTHING:
-            value = self._find(table, key)
-            self._remember(view, key, value)
+            value = view[key] = self._find(table, key)
+            self.remembered()
         return value
 
-    def _remember(self, view: dict[bytes, Any], key: bytes, value: Any) -> None:
+    def remembered(self) -> None:
+        """One more value is in the view: when there are too many, all go."""
         self._viewed += 1
         if self._viewed > VIEW_LIMIT:
             self.forget()
-            return
-        view[key] = value
 
     def forget(self) -> None:
-        """Lets go of all remembered values."""
-        self.view = {}
+        """Lets go of all remembered values. The dictionaries stay: a scan or a transaction may hold them."""
+        for view in self.view.values():
+            view.clear()
         self._viewed = 0
 
     def _find(self, table: Ordered, key: bytes, archived: Any = NOTHING) -> Any:
@@ -82,21 +83,17 @@ class Branch:
             archived = self._store.archive.find(space, key, path) if space in self._store.archive.spaces else None
         return None if archived is None else table.decode(archived)
 
-    def put(self, table: Ordered, key: bytes, value: Any) -> None:
-        """The head's view of a value that was just written."""
-        view = self.view.get(table.space)
+    def write_to(self, number: int) -> tuple[Space, dict[bytes, Any]]:
+        """Where a transaction writes a table's rows: memory, and the view."""
+        view = self.view.get(number)
         if view is None:
-            view = self.view[table.space] = {}
-        if key in view:
-            view[key] = value
-        else:
-            self._remember(view, key, value)
-        if value is not None and table.space in self.gaps:
-            self.close_gaps(table, key)
+            view = self.view[number] = {}
+        found = self.writing[number] = (self._store.memories[0].space(self.tree << 32 | number), view)
+        return found
 
-    def close_gaps(self, table: Ordered, key: bytes) -> None:
+    def close_gaps(self, number: int, key: bytes) -> None:
         """A key came alive: no gap may reach over it."""
-        gaps = self.gaps.get(table.space)
+        gaps = self.gaps.get(number)
         if gaps:
             for low, first in gaps.items():
                 if low <= key < first:
@@ -122,7 +119,8 @@ class Branch:
                 if value is NOTHING:
                     value = self._find(table, key, archived)
                     if size <= 128:  # a long scan must not push everything else out
-                        self._remember(view, key, value)
+                        view[key] = value
+                        self.remembered()
                 if value is not None:
                     if searching:
                         searching = False

@@ -29,7 +29,7 @@ def text(part: str) -> bytes:
 
 def open_text(part: str) -> bytes:
     """Text without its end: a prefix of every longer text."""
-    raw = part.encode("utf-8", "surrogatepass")
+    raw = part.encode()
     return raw.replace(b"\0", b"\0\xff") if b"\0" in raw else raw
 
 
@@ -37,36 +37,36 @@ def integer(part: int) -> bytes:
     return _INTEGER(part + _BIAS)
 
 
-def run(joined: str, count: int) -> bytes:
-    """`count` texts, each already followed by a zero: the fast way when none contains one."""
-    if joined.count("\0") == count:
-        return joined.encode("utf-8", "surrogatepass")
-    raise ValueError("a zero inside a text")
-
-
 @cache
 def encoder(types: tuple[type, ...]) -> Encode:
-    """A function of as many arguments as there are types, compiled once; neighbouring texts are joined first."""
+    """A function of as many arguments as there are types, compiled once."""
     names = [f"p{i}" for i in range(len(types))]
+    return _compiled(", ".join(names), names, types)
+
+
+def of_fields(fields: tuple[str, ...], types: tuple[type, ...]) -> Callable[[Any], bytes]:
+    """A function of a record: the key that its fields make."""
+    return _compiled("r", [f"r.{field}" for field in fields], types)
+
+
+def _compiled(parameters: str, values: list[str], types: tuple[type, ...]) -> Encode:
+    """Neighbouring texts are joined and encoded at once; a zero inside one of them is left to the general way."""
+    lines: list[str] = []
     pieces: list[str] = []
     texts: list[str] = []
-    for name, kind in zip([*names, ""], [*types, None], strict=True):
+    for value, kind in zip([*values, ""], [*types, None], strict=True):
         if kind is str:
-            texts.append(name)
+            texts.append(f"{{{value}}}\\0")
             continue
         if texts:
-            joined = "".join(f"{{{t}}}\\0" for t in texts)
-            pieces.append(f'run(f"{joined}", {len(texts)})')
+            name = f"t{len(pieces)}"
+            lines += [f'{name} = f"{"".join(texts)}"', f'if {name}.count("\\0") != {len(texts)}: return general(({", ".join(values)},))']
+            pieces.append(f"{name}.encode()")
             texts = []
         if kind is int:
-            pieces.append(f"pack({name} + {_BIAS})")
-    source = f"lambda {', '.join(names)}: {' + '.join(pieces) or repr(b'')}"
-    fast: Encode = eval(source, {"run": run, "pack": _INTEGER})
-
-    def careful(*parts: Any) -> bytes:
-        try:
-            return fast(*parts)
-        except ValueError:
-            return encode(parts)
-
-    return careful
+            pieces.append(f"pack({value} + {_BIAS})")
+    lines.append(f"return {' + '.join(pieces) or repr(b'')}")
+    scope: dict[str, Any] = {"general": encode, "pack": _INTEGER}
+    exec(f"def key({parameters}):\n " + "\n ".join(lines), scope)
+    made: Encode = scope["key"]
+    return made

@@ -248,6 +248,8 @@ class Store:
         """Ends the segment: its versions wait for the archiver."""
         self.log.rotate()
         self.memories.insert(0, Memory(self.log.number))
+        for branch in (self._meta, *self.heads.values()):
+            branch.writing = {}
         self._advance()
         while len(self.memories) > MEMORIES_LIMIT:
             self.archived(wait=True)

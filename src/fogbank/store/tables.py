@@ -111,7 +111,7 @@ class Table(Ordered, Generic[R]):
         self.indexes: list[Index[R]] = []
         self.decode: Callable[[bytes], R] = msgspec.msgpack.Decoder(record).decode
         self._encode_key = keys.encoder(self._types)
-        self.key_of = _key_function(key, self._types)
+        self.key_of = keys.of_fields(key, self._types)
         TABLES[name] = self
 
     def index(self, name: str, *fields: str, where: Callable[[R], bool] | None = None) -> Index[R]:
@@ -186,7 +186,7 @@ class Index(Ordered, Generic[R]):
         self.where = where
         self._types = tuple(table._hints[f] for f in fields)
         self.space = _space(name, self)
-        self._place = _key_function(fields, self._types)
+        self._place = keys.of_fields(fields, self._types)
 
     def place(self, key: bytes, record: R) -> bytes | None:
         """Where a record stands in this order, or None where it does not belong to it."""
@@ -223,11 +223,3 @@ class Index(Ordered, Generic[R]):
     def first(self, at_: At, *prefix: Part) -> R | None:
         """The first record under a prefix, or None."""
         return next(self.scan(at_, *prefix), None)
-
-
-def _key_function(fields: tuple[str, ...], types: tuple[type, ...]) -> Callable[[Any], bytes]:
-    """record -> bytes, compiled for the fields."""
-    encode = keys.encoder(types)
-    source = f"lambda r: encode({', '.join(f'r.{f}' for f in fields)})"
-    made: Callable[[Any], bytes] = eval(source, {"encode": encode})
-    return made

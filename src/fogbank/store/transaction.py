@@ -49,12 +49,17 @@ class Transaction:
     def write(self, table: Ordered, key: bytes, value: Any) -> None:
         """A table's or an index's row becomes `value` (None: is deleted)."""
         branch = self.branch
-        space = self._store.memories[0].space(branch.tree << 32 | table.space)
+        number = table.space
+        space, view = branch.writing.get(number) or branch.write_to(number)
         replaced = space.add(key, (self.sequence, branch.number, value))
-        before = branch.view.get(table.space, {}).get(key, NOTHING)
+        before = view.get(key, NOTHING)
         self._undo.append((table, key, replaced, space, before))
-        self.writes.append((table.space, key, value))
-        branch.put(table, key, value)
+        self.writes.append((number, key, value))
+        view[key] = value
+        if before is NOTHING:
+            branch.remembered()
+        if value is not None and number in branch.gaps:
+            branch.close_gaps(number, key)
 
     def restore(self, table: Ordered, key: bytes, packed: Packed) -> None:
         """Writes a value as it stood in another log. Not undone: for a branch that nobody sees yet."""
@@ -78,7 +83,7 @@ class Transaction:
                     view.pop(key, None)
                 else:
                     view[key] = before
-            branch.close_gaps(table, key)
+            branch.close_gaps(table.space, key)
 
     def commit(self) -> bool:
         """Makes the writes part of the log (which is written at the end of the turn). False: there were none."""
