@@ -150,7 +150,7 @@ def _check_resource(name: str) -> None:
         malformed(f"IAM resource {name} cannot contain region information.")
     if service == "s3" and region and not path.startswith(_S3_WITH_REGION):
         malformed(f"Resource {name} can not contain region information.")
-    if service == "s3" and parts[4] and not path.startswith(_S3_WITH_REGION):
+    if service == "s3" and parts[4] not in ("", "*") and not path.startswith(_S3_WITH_REGION):
         malformed(f"Resource {name} can not contain account information.")
 
 

@@ -26,6 +26,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     issuer_arn: str = ""
     session_name: str = ""
     source_identity: str = ""
+    session: str = ""  # the access key of a session whose own policies narrow it
     federated_provider: str = ""
     service: str = ""
     canonical_user_id: str = ""
@@ -53,9 +54,10 @@ def root(account: str, partition: str = "aws") -> Principal:
     return Principal(kind="root", account=account, arn=f"arn:{partition}:iam::{account}:root", user_id=account, name="root")
 
 
-def service(name: str, account: str = "") -> Principal:
-    """An AWS service that acts for itself (`events.amazonaws.com`)."""
-    return Principal(kind="service", account=account, arn=name, user_id=name, name=name, service=name)
+def service(name: str, account: str = "", source_arn: str = "") -> Principal:
+    """An AWS service that acts for itself (`events.amazonaws.com`), on behalf of a resource of an account."""
+    claims: dict[str, str | list[str]] = {"aws:sourcearn": source_arn, "aws:sourceaccount": account} if source_arn else {}
+    return Principal(kind="service", account=account, arn=name, user_id=name, name=name, service=name, claims=claims)
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,17 +7,18 @@ from functools import lru_cache
 
 from fogbank.kernel.http import HttpRequest
 
-_BUCKET = re.compile(r"(?P<bucket>.+?)\.(?:s3(?:[.-][a-z0-9-]+)??\.)?(?:dualstack\.)?(?:localhost(?:\.localstack\.cloud)?|amazonaws\.com)")
-_SERVICE = re.compile(r"s3(?:[.-][a-z0-9-]+)?")
+_ENDPOINTS = re.compile(r"(?P<front>.+)\.(?:localhost(?:\.localstack\.cloud)?|amazonaws\.com)")
+_S3 = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?")
 
 
 @lru_cache(1024)
 def bucket(host: str) -> str | None:
     """The bucket that a Host header names in front of the endpoint, or None."""
-    found = _BUCKET.fullmatch(host.partition(":")[0].lower())
-    if found is None or _SERVICE.fullmatch(found["bucket"]):
+    found = _ENDPOINTS.fullmatch(host.partition(":")[0].lower())
+    if found is None or found["front"] == "localhost":
         return None
-    return found["bucket"]
+    service = _S3.fullmatch(found["front"])
+    return found["front"] if service is None else service["bucket"]
 
 
 def path(request: HttpRequest) -> str | None:

@@ -23,6 +23,9 @@ WELL_KNOWN_SECRET = "test"
 _USE_NOTED_MS = 300_000
 
 
+_WITHOUT_POLICIES = frozenset({"root", "anonymous", "service", "web-identity", "saml"})
+
+
 class Identities(Protocol):
     """Where keys and policies are kept: the IAM service, handed in by `app`."""
 
@@ -107,10 +110,10 @@ class Callers:
 
     def policies_of(self, principal: Principal) -> Policies:
         """The caller's own policies (nothing of the resource's)."""
-        key = principal.user_id + principal.arn
+        key = principal.user_id + principal.arn + principal.session
         found = self._policies.get(key)
         if found is None:
-            if principal.kind in ("root", "anonymous", "service", "web-identity", "saml"):
+            if principal.kind in _WITHOUT_POLICIES and not principal.session:
                 found = Policies()
             else:
                 identity, boundary, session = self.identities.policies_of(self._cloud.reader(), principal)
@@ -121,9 +124,9 @@ class Callers:
         return found
 
     def note_use(self, signed: Signed, now_ms: int) -> bool:
-        """Whether the use of this key should be written down now (every few minutes, and only for keys of users)."""
+        """Whether the use of this key should be written down now (every few minutes; not that of well-known keys)."""
         key = signed.access_key_id
-        if not key.startswith("AKIA") or now_ms - self._noted.get(key, -_USE_NOTED_MS) < _USE_NOTED_MS:
+        if not key.startswith("A") or now_ms - self._noted.get(key, -_USE_NOTED_MS) < _USE_NOTED_MS:
             return False
         self._noted[key] = now_ms
         return True

@@ -11,7 +11,7 @@ from fogbank.access.evaluate import decide
 from fogbank.access.policy import Named
 from fogbank.access.principal import Principal
 from fogbank.access.question import Decision, Policies, Query, denial_message
-from fogbank.kernel.context import Acting, Context
+from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Resource, Service
 
@@ -62,7 +62,7 @@ def _either(structure: Any, first: str, second: str) -> Any:
 class RequestConditions(Conditions):
     """The condition keys of one request: the global ones, the service's own, and tags; each found when first asked for."""
 
-    __slots__ = ("_acting", "_arn", "_ctx", "_manifest", "_req", "_resource")
+    __slots__ = ("_arn", "_ctx", "_manifest", "_req", "_resource")
 
     def __init__(
         self,
@@ -71,7 +71,6 @@ class RequestConditions(Conditions):
         req: Any,
         resource: Resource | None,
         arn: str,
-        acting: Acting | None,
         given: dict[str, Any] | None,
     ) -> None:
         super().__init__(ctx.principal, ctx.request, ctx.region, ctx.now, given)
@@ -80,7 +79,6 @@ class RequestConditions(Conditions):
         self._req = req
         self._resource = resource
         self._arn = arn
-        self._acting = acting
 
     def _find(self, name: str) -> Any:
         head, slash, _ = name.partition("/")
@@ -107,11 +105,6 @@ class RequestConditions(Conditions):
             values[name] = keys
         elif name == "aws:resourceaccount":
             values[name] = account_of(self._ctx, self._resource, self._arn) or None
-        elif self._acting is not None:
-            if name == "aws:sourcearn":
-                values[name] = self._acting.source_arn
-            elif name == "aws:sourceaccount":
-                values[name] = self._acting.source_account
 
     def names(self) -> list[str]:
         for name in (
@@ -132,13 +125,22 @@ def account_of(ctx: Context, resource: Resource | None, arn: str) -> str:
     return parts[4] if len(parts) == 6 else ""
 
 
+def _types_of(manifest: Service, action: str) -> list[tuple[Resource, authorization.ResourceType | None]]:
+    """The declared resource types that an action may be about."""
+    prefix = action.partition(":")[0]
+    definition = authorization.action(action)
+    names = [use.name for use in definition.resources] if definition is not None else list(manifest.resources)
+    return [(manifest.resources[name], authorization.resource_type(prefix, name)) for name in names if name in manifest.resources]
+
+
 class Authoriser:
     """The authorise hop of one cloud."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._types: dict[tuple[str, str], list[tuple[Resource, authorization.ResourceType | None]]] = {}
 
-    def check(self, ctx: Context, manifest: Service, demands: tuple[Demand, ...], req: Any, acting: Acting | None, dialect: str) -> None:
+    def check(self, ctx: Context, manifest: Service, demands: tuple[Demand, ...], req: Any, dialect: str) -> None:
         """Raises AccessDenied unless every action of the operation is allowed on every resource that it is about."""
         for demand in demands:
             named = False
@@ -146,9 +148,9 @@ class Authoriser:
                 arn = resource.arn(ctx, req)
                 if arn is not None:
                     named = True
-                    self._one(ctx, manifest, demand.action, resource, arn, req, acting, dialect)
+                    self._one(ctx, manifest, demand.action, resource, arn, req, dialect)
             if not named:
-                self._one(ctx, manifest, demand.action, None, "*", req, acting, dialect)
+                self._one(ctx, manifest, demand.action, None, "*", req, dialect)
 
     def _one(
         self,
@@ -158,15 +160,14 @@ class Authoriser:
         resource: Resource | None,
         arn: str,
         req: Any,
-        acting: Acting | None,
         dialect: str,
     ) -> None:
         principal: Principal = ctx.principal
         document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
         owner = account_of(ctx, resource, arn)
-        if document is None and principal.kind == "root" and (not owner or owner == principal.account):
+        if document is None and principal.kind == "root" and not principal.session and (not owner or owner == principal.account):
             return
-        query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, acting, None))
+        query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, None))
         decision = self._decide(ctx, query, document, owner)
         if not decision.allowed:
             raise denied(query, decision, dialect)
@@ -177,7 +178,7 @@ class Authoriser:
         document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
         owner = account_of(ctx, resource, arn)
         principal: Principal = ctx.principal
-        if document is None and principal.kind == "root" and (not owner or owner == principal.account):
+        if document is None and principal.kind == "root" and not principal.session and (not owner or owner == principal.account):
             return None
         return self._decide(ctx, self.question(ctx, manifest, action, arn, given, req, resource), document, owner)
 
@@ -192,23 +193,18 @@ class Authoriser:
         resource: Resource | None = None,
     ) -> Query:
         values = {name.replace("__", ":").lower(): value for name, value in given.items()}
-        return Query(ctx.principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, None, values))
+        return Query(ctx.principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, values))
 
     def _resource_of(self, action: str, arn: str, manifest: Service | None) -> Resource | None:
         """The declared resource type of an ARN, by the action's own types where several look alike."""
         if manifest is None:
             return None
-        prefix = action.partition(":")[0]
-        definition = authorization.action(action)
-        names = [use.name for use in definition.resources] if definition is not None else list(manifest.resources)
-        for name in names:
-            resource = manifest.resources.get(name)
-            if resource is None:
-                continue
-            kind = authorization.resource_type(prefix, name)
-            if kind is None or kind.matches(arn):
-                return resource
-        return None
+        types = self._types.get((manifest.name, action))
+        if types is None:
+            types = self._types[manifest.name, action] = _types_of(manifest, action)
+        if len(types) == 1:
+            return types[0][0]
+        return next((resource for resource, kind in types if kind is None or kind.matches(arn)), None)
 
     def _decide(self, ctx: Context, query: Query, document: str | None, owner: str) -> Decision:
         policies = self._cloud.callers.policies_of(query.principal)

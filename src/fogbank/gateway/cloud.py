@@ -79,6 +79,7 @@ class Cloud:
         self._parked: dict[int, list[Parked]] = {}
         self._timed: set[Parked] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._due_ms: int | None = None
         self._running = False
         self.strict = strict
@@ -211,10 +212,10 @@ class Cloud:
             return
         at = self._loop.time() + left_s
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._ring)
+        self._timer, self._timer_at = self._loop.call_at(at, self._ring), at
 
     def _ring(self) -> None:
         self._timer = None

@@ -8,167 +8,74 @@ sendfile.
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 import time
 from http import HTTPStatus
 from typing import Any
 
 from fogbank.gateway.cloud import Cloud
-from fogbank.gateway.pipeline import Call, Gateway
+from fogbank.gateway.message import HEAD_LIMIT, BadRequest, Dechunker, body_length, read_head
+from fogbank.gateway.pipeline import Call, Gateway, report
+from fogbank.gateway.sendfile import send_files
 from fogbank.gateway.spool import MEMORY_BYTES, Spool
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
 from fogbank.store.blobs import Upload
 
-HEAD_LIMIT = 64 * 1024
+GATHERED_LIMIT_BYTES = 128 << 20
+"""Bodies that must be in memory to be named or authenticated; AWS's largest is a function's code, in base64."""
+LINGER_S = 30
+_BUFFER_BYTES = 8192
 _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}" for s in HTTPStatus}
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class BadRequest(Exception):
-    """Not HTTP, or not an HTTP that we take: answered with 400 (or the status) and the end of the connection."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def read_head(head: str, client: str) -> HttpRequest:
-    """Parses a request's head (without the empty line that ends it). Raises BadRequest."""
-    lines = head.split("\r\n")
-    try:
-        method, target, version = lines[0].split(" ")
-    except ValueError:
-        raise BadRequest("malformed request line") from None
-    if version not in ("HTTP/1.1", "HTTP/1.0"):
-        raise BadRequest("HTTP version not supported", 505)
-    if target[:1] != "/":  # absolute form, as a proxy's client sends it
-        _, _, rest = target.partition("://")
-        slash = rest.find("/")
-        target = rest[slash:] if slash >= 0 else "/"
-    path, _, query = target.partition("?")
-    headers: dict[str, str] = {}
-    known = _names.get
-    for line in lines[1:]:
-        name, _, value = line.partition(":")
-        lower = known(name) or _header_name(name, line)
-        headers[lower] = value.strip() if lower not in headers else f"{headers[lower]},{value.strip()}"
-    if version == "HTTP/1.0" and "connection" not in headers:
-        headers["connection"] = "close"
-    return HttpRequest(method, path, query, headers, b"", client)
-
-
-_names: dict[str, str] = {}
-
-
-def _header_name(name: str, line: str) -> str:
-    """A header's name in lower case; the spellings seen are remembered, since clients have few. Raises BadRequest."""
-    if len(name) == len(line) or not _TOKEN(name):
-        raise BadRequest("malformed header")
-    if len(_names) < 1000:
-        _names[name] = name.lower()
-    return name.lower()
-
-
-def body_length(headers: dict[str, str]) -> int:
-    """The Content-Length, 0 where there is none, -1 for a chunked body. Raises BadRequest for what could be read in two ways."""
-    length = headers.get("content-length")
-    encoding = headers.get("transfer-encoding")
-    if encoding is not None:
-        if length is not None or encoding.lower() != "chunked":
-            raise BadRequest("ambiguous message length")
-        return -1
-    if length is None:
-        return 0
-    if not length.isascii() or not length.isdigit():
-        raise BadRequest("malformed Content-Length")
-    return int(length)
-
-
-class Dechunker:
-    """HTTP's own chunked coding."""
-
-    def __init__(self) -> None:
-        self._line = b""
-        self._left = 0
-        self._after = False
-        self._trailer = False
-        self.finished = False
-
-    def feed(self, view: memoryview) -> tuple[list[memoryview], int]:
-        """The payload in these bytes, and how many of them belonged to the body."""
-        pieces: list[memoryview] = []
-        at = 0
-        while at < len(view) and not self.finished:
-            if self._left:
-                piece = view[at : at + self._left]
-                pieces.append(piece)
-                at += len(piece)
-                self._left -= len(piece)
-                self._after = not self._left
-                continue
-            byte = bytes(view[at : at + 1])
-            at += 1
-            if byte != b"\n":
-                self._line += byte
-                if len(self._line) > 4096:
-                    raise BadRequest("malformed chunk")
-                continue
-            self._end_line(self._line.rstrip(b"\r"))
-            self._line = b""
-        return pieces, at
-
-    def _end_line(self, line: bytes) -> None:
-        if self._trailer:
-            self.finished = not line
-        elif self._after:
-            if line:
-                raise BadRequest("malformed chunk")
-            self._after = False
-        else:
-            size = line.split(b";")[0].strip()
-            if not re.fullmatch(rb"[0-9a-fA-F]{1,15}", size):
-                raise BadRequest("malformed chunk")
-            self._left = int(size, 16)
-            self._trailer = not self._left
 
 
 class Connection(asyncio.BufferedProtocol):
     """One client's connection."""
 
     __slots__ = (
+        "_answer",
         "_buffer",
         "_busy",
         "_call",
-        "_close",
+        "_choked",
         "_cloud",
+        "_connection",
         "_continued",
         "_dechunker",
+        "_draining",
         "_filled",
         "_gateway",
+        "_gathered",
         "_left",
         "_method",
         "_request",
         "_spool",
         "_transport",
+        "_unread",
         "client",
     )
 
     def __init__(self, gateway: Gateway, cloud: Cloud) -> None:
         self._gateway = gateway
         self._cloud = cloud
-        self._buffer = bytearray(8192)
+        self._buffer = bytearray(_BUFFER_BYTES)
         self._filled = 0
         self._spool: Spool | None = None
         self._dechunker: Dechunker | None = None
+        self._gathered: bytearray | None = None
+        """A chunked body that must be in memory, as far as it has come."""
         self._call: Call | None = None
         self._request: HttpRequest | None = None
         self._left = 0
         self._busy = False
-        self._close = False
+        self._connection = ""
+        """The answer's Connection header: "close" ends the connection after it."""
         self._continued = False
+        self._unread = False
+        """A body that nobody wants may still be coming."""
+        self._draining = False
+        self._choked = False
+        self._answer: asyncio.Task[None] | None = None
         self._method = ""
 
     # the transport's side
@@ -195,20 +102,37 @@ class Connection(asyncio.BufferedProtocol):
         return memoryview(self._buffer)[self._filled :]
 
     def buffer_updated(self, count: int) -> None:
+        if self._draining:
+            return
         try:
             if self._spool is not None and self._dechunker is None:
-                self._received(count)
+                self._received(self._spool, count)
                 return
             self._filled += count
             if not self._busy:
                 self._read()
-            elif self._filled > MEMORY_BYTES:
+            if self._filled > MEMORY_BYTES and (self._busy or self._choked):
                 self._transport.pause_reading()
         except BadRequest as problem:
             self._refuse_http(problem)
+        except Exception:
+            self._fail()
 
     def eof_received(self) -> bool:
+        """The client will send no more. It gets the answer to a body that is being digested; one that waits counts as gone."""
+        if self._call is not None and self._busy and self._call.request.body is None:
+            self._connection = "close"
+            return True
         return False
+
+    def pause_writing(self) -> None:
+        """The client does not read: no further request is begun."""
+        self._choked = True
+
+    def resume_writing(self) -> None:
+        self._choked = False
+        if not self._busy:
+            self._next()
 
     # reading
 
@@ -216,116 +140,137 @@ class Connection(asyncio.BufferedProtocol):
         """Takes as many requests out of the buffer as are there and may be answered now."""
         while self._filled and not self._busy:
             if self._dechunker is not None:
-                self._dechunk()
-                return
+                self._dechunk(self._dechunker)
+                continue
             request = self._request
             if request is None:
-                end = self._buffer.find(b"\r\n\r\n", 0, self._filled)
-                if end < 0:
-                    if self._filled > HEAD_LIMIT:
-                        raise BadRequest("the request's head is too long", 431)
+                if self._choked or (request := self._read_head()) is None:
                     return
-                request = read_head(self._buffer[:end].decode("latin-1").lstrip("\r\n"), self.client)
-                self._consume(end + 4)
                 length = body_length(request.headers)
                 self._method = request.method
-                self._close = request.headers.get("connection", "").lower() == "close"
+                self._connection = _connection(request.headers)
                 if length > MEMORY_BYTES or length < 0 or "x-amz-decoded-content-length" in request.headers:
-                    self._begin_spool(request, length)
-                    continue
+                    if not _whole_first(request.headers):
+                        self._begin_body(request, length)
+                        continue
+                    if length > GATHERED_LIMIT_BYTES:
+                        raise BadRequest("the body is too long", 413)
+                    if length < 0:
+                        self._request, self._gathered, self._dechunker = request, bytearray(), Dechunker()
+                        if "expect" in request.headers and not self._filled:
+                            self._transport.write(_CONTINUE)
+                        continue
                 self._request, self._left, self._continued = request, length, False
             if self._filled < self._left:
                 if "expect" in request.headers and not self._continued:
                     self._continued = True
                     self._transport.write(_CONTINUE)
                 return
-            request.body = bytes(memoryview(self._buffer)[: self._left])
+            content = bytes(memoryview(self._buffer)[: self._left])
             self._consume(self._left)
-            self._request = None
-            self._busy = True
-            call = self._gateway.admit(self._cloud, request, self.reply)
-            if call is not None:
-                self._call = call
-                call.perform(request.body)
+            self._perform(request, content)
+
+    def _read_head(self) -> HttpRequest | None:
+        """The next head in the buffer, or None where it has not all come."""
+        while self._filled and self._buffer[0] in b"\r\n":
+            self._consume(1)
+        end = self._buffer.find(b"\r\n\r\n", 0, self._filled)
+        if end > HEAD_LIMIT or (end < 0 and self._filled > HEAD_LIMIT):
+            raise BadRequest("the request's head is too long", 431)
+        if end < 0:
+            return None
+        request = read_head(self._buffer[:end], self.client)
+        self._consume(end + 4)
+        if self._gateway.clouds.get(self._cloud.name) is not self._cloud:
+            raise BadRequest("this cloud is no more", 410)
+        return request
 
     def _consume(self, count: int) -> None:
         left = self._filled - count
         if left:
             self._buffer[:left] = self._buffer[count : self._filled]
+        elif len(self._buffer) > 2 * MEMORY_BYTES:
+            self._buffer = bytearray(_BUFFER_BYTES)
         self._filled = left
 
-    def _begin_spool(self, request: HttpRequest, length: int) -> None:
-        """A body that does not fit: who sends it is asked first, and it goes to a file."""
-        request.body = None
+    def _perform(self, request: HttpRequest, content: bytes) -> None:
+        """A request that is whole."""
+        request.body = content
+        self._request = None
         self._busy = True
         call = self._gateway.admit(self._cloud, request, self.reply)
+        if call is not None:
+            self._call = call
+            call.perform(content)
+
+    def _begin_body(self, request: HttpRequest, length: int) -> None:
+        """A body that does not fit, or whose length is not known: who sends it is asked first, and it goes to a file."""
+        request.body = None
+        self._busy = True
+        connection, self._connection, self._unread = self._connection, "close", True
+        call = self._gateway.admit(self._cloud, request, self.reply)
         if call is None:
-            self._close = True  # the body would follow: nobody wants it
             return
-        self._busy = False
+        self._busy, self._connection, self._unread = False, connection, False
         self._call = call
-        spool = Spool(request, self._gateway.blobs, self._gateway.loop, self._spooled, self._room)
+        self._dechunker = Dechunker() if length < 0 else None
+        self._spool = spool = Spool(request, self._gateway.blobs, self._gateway.loop, self._spooled, self._room)
+        self._left = length
         try:
             spool.chunks = call.chunks()
-        except ServiceException as problem:
-            self._stop(problem)
-            return
-        self._spool = spool
-        self._left = length
-        if "expect" in request.headers and not self._filled:
-            self._transport.write(_CONTINUE)
-        if length < 0:
-            self._dechunker = Dechunker()
-            return
-        here = min(length, self._filled)
-        content = bytes(memoryview(self._buffer)[:here])
-        self._consume(here)
-        self._feed(content)
-
-    def _feed(self, content: bytes | memoryview) -> None:
-        spool = self._spool
-        assert spool is not None
-        try:
-            spool.put(content)
-            if self._dechunker is None:
-                self._left -= len(content)
-                if not self._left:
-                    self._whole(spool)
+            if "expect" in request.headers and not self._filled:
+                self._transport.write(_CONTINUE)
+            if length >= 0:
+                here = min(length, self._filled)
+                content = bytes(memoryview(self._buffer)[:here])
+                self._consume(here)
+                spool.put(content)
+                self._arrived(spool, here)
         except ServiceException as problem:
             self._stop(problem)
 
-    def _received(self, count: int) -> None:
+    def _received(self, spool: Spool, count: int) -> None:
         """The socket has read into the spool's own buffer."""
-        spool = self._spool
-        assert spool is not None
         try:
             spool.got(count)
-            self._left -= count
-            if not self._left:
+            self._arrived(spool, count)
+        except ServiceException as problem:
+            self._stop(problem)
+
+    def _arrived(self, spool: Spool, count: int) -> None:
+        self._left -= count
+        if not self._left:
+            self._whole(spool)
+
+    def _dechunk(self, dechunker: Dechunker) -> None:
+        content = bytes(memoryview(self._buffer)[: self._filled])
+        pieces, used = dechunker.feed(memoryview(content))
+        self._consume(used)
+        if dechunker.finished:
+            self._dechunker = None
+        spool, gathered, request = self._spool, self._gathered, self._request
+        if gathered is not None and request is not None:
+            for piece in pieces:
+                gathered += piece
+            if len(gathered) > GATHERED_LIMIT_BYTES:
+                raise BadRequest("the body is too long", 413)
+            if dechunker.finished:
+                self._gathered = None
+                self._perform(request, bytes(gathered))
+            return
+        assert spool is not None
+        try:
+            for piece in pieces:
+                spool.put(piece)
+            if dechunker.finished:
                 self._whole(spool)
         except ServiceException as problem:
             self._stop(problem)
 
-    def _dechunk(self) -> None:
-        dechunker = self._dechunker
-        assert dechunker is not None
-        content = bytes(memoryview(self._buffer)[: self._filled])
-        pieces, used = dechunker.feed(memoryview(content))
-        self._consume(used)
-        for piece in pieces:
-            if self._spool is not None:
-                self._feed(piece)
-        if dechunker.finished and self._spool is not None:
-            self._dechunker = None
-            try:
-                self._whole(self._spool)
-            except ServiceException as problem:
-                self._stop(problem)
-
     def _whole(self, spool: Spool) -> None:
         self._busy = True
-        self._spool = None
         spool.end()
+        self._spool = None
 
     def _spooled(self, upload: Upload | ServiceException) -> None:
         call = self._call
@@ -339,14 +284,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def _stop(self, problem: ServiceException) -> None:
         """The body is refused while it comes: answer, and let go of the connection."""
+        self._drop_body()
+        if self._call is not None:
+            self._call.refuse(problem)
+
+    def _drop_body(self) -> None:
         spool, self._spool = self._spool, None
         if spool is not None:
             spool.abort()
         self._dechunker = None
         self._busy = True
-        self._close = True
-        if self._call is not None:
-            self._call.refuse(problem)
+        self._connection = "close"
+        self._unread = True
 
     def _room(self, there_is: bool) -> None:
         if not self._transport.is_closing():
@@ -364,7 +313,7 @@ class Connection(asyncio.BufferedProtocol):
         parts = None if isinstance(body, (bytes, bytearray)) else body.parts()
         head = self._head(response, body.size if parts is not None else len(body))
         if parts and self._method != "HEAD":
-            self._gateway.loop.create_task(self._send_files(head, parts))
+            self._answer = self._gateway.loop.create_task(self._send_files(head, parts))
             return
         transport.write(head if self._method == "HEAD" or parts is not None or not body else head + body)
         self._next()
@@ -380,21 +329,33 @@ class Connection(asyncio.BufferedProtocol):
                 lines.append(f"{name}: {value}")
         if length is not None:
             lines.append(f"Content-Length: {length}")
-        if self._close:
-            lines.append("Connection: close")
+        if self._connection:
+            lines.append(f"Connection: {self._connection}")
         text = "\r\n".join(lines)
         if text.count("\n") >= len(lines) or text.count("\r") >= len(lines):  # a value that would begin a header of its own
             text = "\r\n".join([line.replace("\r", " ").replace("\n", " ") for line in lines])
         return (text + "\r\n\r\n").encode("latin-1", "replace")
 
     def _next(self) -> None:
-        if self._close:
-            self._transport.close()
+        if self._connection == "close":
+            self._end()
             return
         self._busy = False
         if self._filled:
             self._transport.resume_reading()
             self._gateway.loop.call_soon(self._again)
+
+    def _end(self) -> None:
+        """Closes, once the client has had time to read the answer: closing on bytes that were not read would reset the connection."""
+        transport = self._transport
+        if not self._unread or not transport.can_write_eof():
+            transport.close()
+            return
+        self._draining = True
+        self._filled = 0
+        transport.write_eof()
+        transport.resume_reading()
+        self._gateway.loop.call_later(LINGER_S, transport.close)
 
     def _again(self) -> None:
         try:
@@ -402,59 +363,44 @@ class Connection(asyncio.BufferedProtocol):
                 self._read()
         except BadRequest as problem:
             self._refuse_http(problem)
+        except Exception:
+            self._fail()
 
     async def _send_files(self, head: bytes, parts: list[tuple[Any, int, int]]) -> None:
-        loop = self._gateway.loop
-        transport = self._transport
-        socket = os.dup(transport.get_extra_info("socket").fileno())
         try:
-            await _send_all(loop, socket, head)
-            for path, start, size in parts:
-                with open(path, "rb") as file:
-                    await _send_file(loop, socket, file.fileno(), start, size)
+            await send_files(self._gateway.loop, self._transport, head, parts)
         except OSError:
-            transport.abort()
+            self._transport.abort()
             return
-        finally:
-            os.close(socket)
+        self._answer = None
         self._next()
 
     def _refuse_http(self, problem: BadRequest) -> None:
-        self._close = True
-        self._busy = True
-        spool, self._spool = self._spool, None
-        if spool is not None:
-            spool.abort()
+        self._drop_body()
         self.reply(HttpResponse(problem.status, [("Content-Type", "text/plain")], f"{problem}\n".encode()))
 
-
-async def _writable(loop: asyncio.AbstractEventLoop, socket: int) -> None:
-    ready = loop.create_future()
-    loop.add_writer(socket, lambda: None if ready.done() else ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_writer(socket)
+    def _fail(self) -> None:
+        """A mistake of ours that nobody else caught."""
+        report("connection", "", self._gateway.debug)
+        self._drop_body()
+        self._transport.abort()
 
 
-async def _send_all(loop: asyncio.AbstractEventLoop, socket: int, content: bytes) -> None:
-    while content:
-        try:
-            content = content[os.write(socket, content) :]
-        except BlockingIOError:
-            await _writable(loop, socket)
+def _whole_first(headers: dict[str, str]) -> bool:
+    """Whether a body must be in memory before anybody knows what it is: a form names its operation, and a signature that
+    does not say the body's hash cannot be verified without it."""
+    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return True
+    return "authorization" in headers and "x-amz-content-sha256" not in headers
 
 
-async def _send_file(loop: asyncio.AbstractEventLoop, socket: int, file: int, start: int, size: int) -> None:
-    end = start + size
-    while start < end:
-        try:
-            sent = os.sendfile(socket, file, start, min(end - start, 1 << 20))
-            if not sent:
-                raise OSError("the file is shorter than its record says")
-            start += sent
-        except BlockingIOError:
-            await _writable(loop, socket)
+def _connection(headers: dict[str, str]) -> str:
+    """What the answer's Connection header must say: nothing, "close", or "keep-alive" where the client needs to hear it."""
+    given = headers.get("connection")
+    if given is None:
+        return ""
+    tokens = [token.strip() for token in given.lower().split(",")]
+    return "close" if "close" in tokens else "keep-alive" if "keep-alive" in tokens else ""
 
 
 _date: tuple[int, str] = (0, "")

@@ -42,19 +42,19 @@ class Passage:
             ctx.blobs,
             ctx.now,
             ctx.random,
-            ctx.principal if acting is None else service_principal(acting.principal),
+            ctx.principal if acting is None else service_principal(acting.principal, acting.source_account, acting.source_arn),
             ctx.account if acting is None else acting.source_account,
             region or ctx.region,
             service,
             operation,
             ctx.request_id,
-            ctx.request,
+            None,
             ctx.endpoint,
         )
         mark = ctx.tx.mark()
         try:
             if not entry.authorized_here:
-                self.cloud.authoriser.check(inner, entry.manifest, entry.demands, req, acting, entry.family)
+                self.cloud.authoriser.check(inner, entry.manifest, entry.demands, req, entry.family)
             return entry.function(inner, req)
         except Exception:
             ctx.tx.undo(mark)

@@ -180,7 +180,7 @@ class Call(Passage):
                 raise NotImplementedOperation(entry.service, entry.operation)
             if not entry.authorized_here:
                 assert entry.manifest is not None
-                cloud.authoriser.check(ctx, entry.manifest, entry.demands, self._req, None, entry.family)
+                cloud.authoriser.check(ctx, entry.manifest, entry.demands, self._req, entry.family)
             answer = function(ctx, self._req)
             if isinstance(answer, Wait):
                 tx.undo()

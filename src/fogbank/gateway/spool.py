@@ -85,8 +85,9 @@ def checksums(request: HttpRequest) -> set[str]:
 class Spool:
     """One body on its way in.
 
-    `view()` is where the socket reads to, `got(n)` says that it did; `end()` that the body is over. Then `done(upload)`
-    is called, once: from the loop, when all digests are there (or with what kept it from being stored). Raises ServiceException for a bad aws-chunked body.
+    `view()` is where the socket reads to, `got(n)` says that it did; `end()` that the body is over. Then `done(upload)` is
+    called, once: from the loop, when all digests are there (or with what kept it from being stored). Raises
+    ServiceException for a bad aws-chunked body.
     """
 
     def __init__(

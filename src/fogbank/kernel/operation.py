@@ -86,7 +86,7 @@ class Service:
         self.tasks: dict[str, Callable[[Context, Any], Answer | Wait]] = {}
         for module in modules:
             for function in vars(module).values():
-                if hasattr(function, "operation"):
-                    self.operations[function.operation] = function
-                elif hasattr(function, "task"):
-                    self.tasks[f"{name}.{function.task}"] = function
+                if isinstance(marked := getattr(function, "operation", None), str):
+                    self.operations[marked] = function
+                elif isinstance(marked := getattr(function, "task", None), str):
+                    self.tasks[f"{name}.{marked}"] = function

@@ -1,0 +1,197 @@
+"""CopyObject, and what UploadPartCopy shares with it: finding the source, its conditions, its bytes.
+
+Nothing is copied that can be shared: files are named by their content. What has to be read (a whole for its MD5, a part of
+a file) is read a chunk at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fogbank.kernel.context import Context
+from fogbank.kernel.operation import Answer, operation
+from fogbank.services.s3 import checksums, conditions, refusals, rules
+from fogbank.services.s3.objects import requested_tags, stored, system_metadata, user_metadata
+from fogbank.services.s3.rules import Source
+from fogbank.services.s3.state import BUCKETS, OBJECTS, Bucket, Checksum, Object, bucket_at, get_version, object_arn, object_at
+from fogbank.store.blobs import CHUNK_BYTES, Blob, Slices, Upload, digest
+
+COPY_BYTES = 5 << 30
+"""The largest object that one CopyObject or UploadPartCopy takes."""
+
+
+class Found(NamedTuple):
+    """A copy's source: its bucket, the version of the object, and how it was named."""
+
+    bucket: Bucket
+    object: Object
+    named: Source
+
+    @property
+    def arn(self) -> str:
+        return object_arn(self.bucket.name, self.object.key)
+
+
+def source_at(ctx: Context, req: Any) -> Found:
+    """The object that CopySource names, as far as the caller may read it and its conditions hold.
+
+    Errors: InvalidArgument, NoSuchBucket, NoSuchKey, NoSuchVersion, AccessDenied, PreconditionFailed.
+    """
+    named = rules.copy_source(req.CopySource)
+    bucket = BUCKETS.get(ctx, named.bucket)
+    if bucket is None:
+        raise refusals.no_such_bucket(named.bucket)
+    if req.ExpectedSourceBucketOwner not in (None, bucket.account):
+        raise refusals.access_denied()
+    version_id = named.version_id
+    here = OBJECTS.get(ctx, bucket.name, named.key) if version_id is None else get_version(ctx, bucket, named.key, version_id)
+    ctx.authorize(
+        "s3:GetObject" if version_id is None else "s3:GetObjectVersion",
+        object_arn(bucket.name, named.key),
+        s3__VersionId=version_id,
+    )
+    if here is not None and here.marker:
+        raise refusals.invalid_request("The source of a copy request may not specifically refer to a delete marker by version id.")
+    found = object_at(ctx, bucket, named.key, version_id) if here is None else here
+    conditions.check_source(req, found)
+    return Found(bucket, found, named)
+
+
+def shared(ctx: Context, blobs: tuple[Blob, ...]) -> tuple[Blob, ...]:
+    """The same bytes for another record: files as they are, rows again (a row goes with the record that holds it)."""
+    return tuple([ctx.blobs.keep(ctx, ctx.blobs.open(ctx, [blob])) if blob.name.startswith("row:") else blob for blob in blobs])
+
+
+class Joined(Upload):
+    """Bytes that lie in several files, or inside one: read where they are, and only written where they must be kept."""
+
+    __slots__ = ("_slices",)
+
+    def __init__(self, slices: Slices, algorithms: tuple[str, ...]) -> None:
+        super().__init__(None, None, slices.size)
+        self._slices = slices
+        made = {name: digest(name) for name in algorithms}
+        for chunk in self.chunks():
+            for one in made.values():
+                one.update(chunk)
+        self._digests.update({name: one.digest() for name, one in made.items()})
+
+    def chunks(self) -> Iterator[bytes]:
+        for path, start, size in self._slices.parts():
+            with path.open("rb") as file:
+                file.seek(start)
+                while size and (chunk := file.read(min(size, CHUNK_BYTES))):
+                    yield chunk
+                    size -= len(chunk)
+
+    def write(self, path: Path) -> None:
+        """Makes a file of its own, to be kept."""
+        with path.open("wb") as file:
+            file.writelines(self.chunks())
+        self.path = path
+
+
+def part_of(ctx: Context, blobs: tuple[Blob, ...], start: int, size: int, *algorithms: str) -> Upload:
+    """Bytes of an object, with the digests that will be asked for computed in one pass."""
+    opened = ctx.blobs.open(ctx, blobs, start, size)
+    return Upload(opened, None, len(opened)) if isinstance(opened, bytes) else Joined(opened, algorithms)
+
+
+def kept(ctx: Context, part: Upload) -> Blob:
+    if isinstance(part, Joined):
+        part.write(ctx.blobs.spool_path())
+    blob: Blob = ctx.blobs.keep(ctx, part)
+    return blob
+
+
+@operation("CopyObject")
+def copy_object(ctx: Context, req: Any) -> Answer:
+    """Makes a new object of another's bytes, with its metadata and tags (COPY) or the request's (REPLACE).
+
+    An object uploaded in parts becomes one of a single part: its ETag is then the MD5 of the whole. Limit: 5 GiB.
+    Needs s3:PutObject here, s3:GetObject (or GetObjectVersion) there, and for tags s3:PutObjectTagging and s3:GetObjectTagging.
+    Errors: InvalidRequest for a copy onto itself that changes nothing, and for a larger source; those of the source's conditions.
+    Source: CopyObject in the Amazon S3 API Reference.
+    """
+    bucket = bucket_at(ctx, req)
+    rules.check_key(req.Key)
+    refusals.COPY.refuse(req)
+    refusals.refuse_acl(req.ACL)
+    _check_directive(req.MetadataDirective, "metadata")
+    _check_directive(req.TaggingDirective, "tagging")
+    found = source_at(ctx, req)
+    source = found.object
+    replaces = req.MetadataDirective == "REPLACE"
+    _check_itself(bucket, req, found)
+    if source.size > COPY_BYTES:
+        raise refusals.invalid_request(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {COPY_BYTES}"
+        )
+    current = OBJECTS.get(ctx, bucket.name, req.Key)
+    if req.IfNoneMatch is not None or req.IfMatch is not None:
+        conditions.check_write(ctx, req, bucket, current)
+    etag, checksum, blobs = _content(ctx, req, source)
+    new = stored(
+        ctx,
+        req,
+        bucket,
+        current,
+        etag=etag,
+        size=source.size,
+        blobs=blobs,
+        checksum=checksum,
+        storage_class=refusals.storage_class(req.StorageClass, "CopyObject"),
+        headers=system_metadata(req) if replaces else source.headers,
+        metadata=user_metadata(req) if replaces else source.metadata,
+        tags=_tags(ctx, req, found),
+        event="ObjectCreated:Copy",
+    )
+    return {
+        "CopyObjectResult": {"ETag": new.etag, "LastModified": new.modified_at_ms, **checksums.answer(new.checksum)},
+        "VersionId": new.version_id if bucket.versioning else None,
+        "CopySourceVersionId": source.version_id if found.bucket.versioning else None,
+    }
+
+
+def _check_directive(directive: str | None, of: str) -> None:
+    if directive not in (None, "COPY", "REPLACE"):
+        raise refusals.invalid_argument(f"Unknown {of} directive.", f"x-amz-{of}-directive", directive)
+
+
+def _check_itself(bucket: Bucket, req: Any, found: Found) -> None:
+    """A copy onto itself has to change something."""
+    same = found.bucket.name == bucket.name and found.object.key == req.Key and found.named.version_id is None
+    if same and req.MetadataDirective != "REPLACE" and req.StorageClass in (None, found.object.storage_class):
+        raise refusals.invalid_request(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
+            "metadata, storage class, website redirect location or encryption attributes."
+        )
+
+
+def _tags(ctx: Context, req: Any, found: Found) -> dict[str, str]:
+    if req.TaggingDirective == "REPLACE":
+        return requested_tags(ctx, req)
+    if found.object.tags:
+        ctx.authorize("s3:GetObjectTagging" if found.named.version_id is None else "s3:GetObjectVersionTagging", found.arn)
+        ctx.authorize(
+            "s3:PutObjectTagging",
+            object_arn(req.Bucket, req.Key),
+            **{"s3__RequestObjectTag/": found.object.tags, "s3__RequestObjectTagKeys": list(found.object.tags)},
+        )
+    return found.object.tags
+
+
+def _content(ctx: Context, req: Any, source: Object) -> tuple[str, Checksum, tuple[Blob, ...]]:
+    """The copy's ETag, checksum and bytes."""
+    wanted = checksums.supported(req.ChecksumAlgorithm, "CopyObject")
+    known = source.checksum
+    algorithm = wanted or (known.algorithm if known is not None else checksums.DEFAULT)
+    same = known if known is not None and known.algorithm == algorithm and known.type == "FULL_OBJECT" else None
+    if not source.parts and same is not None:
+        return source.etag, same, shared(ctx, source.blobs)
+    whole = part_of(ctx, source.blobs, 0, source.size, "md5", algorithm.lower())
+    checksum = same or Checksum(algorithm, whole.base64(algorithm.lower()))
+    etag = f'"{whole.digest("md5").hex()}"' if source.parts else source.etag
+    return etag, checksum, shared(ctx, source.blobs)

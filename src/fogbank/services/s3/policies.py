@@ -1,0 +1,257 @@
+"""Bucket policies and Block Public Access."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Any
+
+import msgspec
+
+from fogbank.access import grammar
+from fogbank.kernel.context import Context
+from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.operation import Answer, operation
+from fogbank.services.s3.state import BUCKETS, Bucket, PublicAccessBlock, bucket_at
+from fogbank.store.tables import change
+
+POLICY_BYTES = 20 * 1024
+_NO_JSON = "Policies must be valid JSON and the first byte must be '{'"
+_OF_POLICIES = ("PutBucketPolicy", "GetBucketPolicy", "DeleteBucketPolicy")
+Statement = dict[str, Any]
+
+
+def own_bucket_at(ctx: Context, req: Any) -> Bucket:
+    """The bucket that a request names. Errors: MethodNotAllowed where it is another account's: policies are its owner's business."""
+    bucket = bucket_at(ctx, req)
+    if bucket.account != ctx.account:
+        message = "The specified method is not allowed against this resource."
+        raise ServiceException("MethodNotAllowed", message, status=405, Method=ctx.operation, ResourceType="BUCKETPOLICY")
+    return bucket
+
+
+@operation("PutBucketPolicy")
+def put_bucket_policy(ctx: Context, req: Any) -> Answer:
+    """Replaces a bucket's policy; at most 20 KB. It may speak of this bucket and its objects only.
+
+    Errors: MalformedPolicy; AccessDenied for a public policy while Block Public Access refuses those.
+    Source: PutBucketPolicy in the Amazon S3 API Reference.
+    """
+    bucket = own_bucket_at(ctx, req)
+    document = req.Policy if isinstance(req.Policy, str) else req.Policy.decode()
+    statements = read(document, bucket)
+    public = is_public(statements)
+    block = bucket.public_access_block
+    if public and block is not None and block.block_public_policy:
+        raise ServiceException(
+            "AccessDenied",
+            f'User: {ctx.principal.arn} is not authorized to perform: s3:PutBucketPolicy on resource: "{bucket.arn}" because public '
+            "policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+            status=403,
+        )
+    BUCKETS.put(ctx, _with_policy(bucket, document, public, block))
+    return None
+
+
+@operation("GetBucketPolicy")
+def get_bucket_policy(ctx: Context, req: Any) -> Answer:
+    """The policy as it was put. Errors: NoSuchBucketPolicy."""
+    return {"Policy": _policy_of(own_bucket_at(ctx, req))}
+
+
+@operation("DeleteBucketPolicy")
+def delete_bucket_policy(ctx: Context, req: Any) -> Answer:
+    """Takes a bucket's policy away; also where there is none."""
+    bucket = own_bucket_at(ctx, req)
+    BUCKETS.put(ctx, change(bucket, policy=None, policy_is_public=False, outsiders_policy=None))
+    return None
+
+
+@operation("GetBucketPolicyStatus")
+def get_bucket_policy_status(ctx: Context, req: Any) -> Answer:
+    """Whether the policy is public. Errors: NoSuchBucketPolicy."""
+    bucket = bucket_at(ctx, req)
+    _policy_of(bucket)
+    return {"PolicyStatus": {"IsPublic": bucket.policy_is_public}}
+
+
+def _policy_of(bucket: Bucket) -> str:
+    if bucket.policy is None:
+        raise ServiceException("NoSuchBucketPolicy", "The bucket policy does not exist", status=404, BucketName=bucket.name)
+    return bucket.policy
+
+
+@operation("PutPublicAccessBlock")
+def put_public_access_block(ctx: Context, req: Any) -> Answer:
+    """Sets the four settings; one that is not given is off."""
+    bucket = bucket_at(ctx, req)
+    wanted = req.PublicAccessBlockConfiguration
+    block = PublicAccessBlock(
+        bool(wanted.BlockPublicAcls), bool(wanted.IgnorePublicAcls), bool(wanted.BlockPublicPolicy), bool(wanted.RestrictPublicBuckets)
+    )
+    BUCKETS.put(ctx, _with_policy(bucket, bucket.policy, bucket.policy_is_public, block))
+    return None
+
+
+@operation("GetPublicAccessBlock")
+def get_public_access_block(ctx: Context, req: Any) -> Answer:
+    """The four settings; all on in a new bucket. Errors: NoSuchPublicAccessBlockConfiguration once they are deleted."""
+    bucket = bucket_at(ctx, req)
+    block = bucket.public_access_block
+    if block is None:
+        message = "The public access block configuration was not found"
+        raise ServiceException("NoSuchPublicAccessBlockConfiguration", message, status=404, BucketName=bucket.name)
+    return {
+        "PublicAccessBlockConfiguration": {
+            "BlockPublicAcls": block.block_public_acls,
+            "IgnorePublicAcls": block.ignore_public_acls,
+            "BlockPublicPolicy": block.block_public_policy,
+            "RestrictPublicBuckets": block.restrict_public_buckets,
+        }
+    }
+
+
+@operation("DeletePublicAccessBlock")
+def delete_public_access_block(ctx: Context, req: Any) -> Answer:
+    """Turns all four settings off."""
+    bucket = bucket_at(ctx, req)
+    BUCKETS.put(ctx, _with_policy(bucket, bucket.policy, bucket.policy_is_public, None))
+    return None
+
+
+def _with_policy(bucket: Bucket, document: str | None, public: bool, block: PublicAccessBlock | None) -> Bucket:
+    """The bucket with a policy and settings, and with what they come to for callers of other accounts.
+
+    RestrictPublicBuckets leaves of a public policy, for them, its denials and what it allows AWS's services.
+    """
+    outsiders = document
+    if document is not None and public and block is not None and block.restrict_public_buckets:
+        read_ = msgspec.json.decode(document)
+        left = [statement for statement in _listed(read_["Statement"]) if _is_for_insiders(statement)]
+        outsiders = msgspec.json.encode({**read_, "Statement": left}).decode() if left else None
+    return change(bucket, policy=document, policy_is_public=public, outsiders_policy=outsiders, public_access_block=block)
+
+
+def _is_for_insiders(statement: Statement) -> bool:
+    principal = statement.get("Principal")
+    return statement["Effect"] == "Deny" or (isinstance(principal, dict) and set(principal) == {"Service"})
+
+
+def policy_for(ctx: Context, bucket: Bucket) -> str | None:
+    """The policy that the door evaluates for this caller. It cannot lock the owner's root out of itself."""
+    if ctx.principal.kind == "root" and ctx.account == bucket.account and ctx.operation in _OF_POLICIES:
+        return None
+    return bucket.policy if bucket.account == ctx.account else bucket.outsiders_policy
+
+
+def read(document: str, bucket: Bucket) -> list[Statement]:
+    """A bucket policy's statements, its syntax checked. Errors: MalformedPolicy."""
+    if len(document.encode()) > POLICY_BYTES:
+        raise _malformed("Your policy exceeds the maximum allowed document size")
+    if not document.lstrip().startswith("{"):
+        raise _malformed(_NO_JSON)
+    try:
+        statements: list[Statement] = grammar.read(document, "resource")["Statement"]
+    except ServiceException as refused:
+        raise _malformed(refused.message if _is_json(document) else _NO_JSON) from None
+    for statement in statements:
+        _check(statement, bucket)
+    return statements
+
+
+def _is_json(document: str) -> bool:
+    try:
+        msgspec.json.decode(document)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _malformed(message: str) -> ServiceException:
+    return ServiceException("MalformedPolicy", message, status=400)
+
+
+def _check(statement: Statement, bucket: Bucket) -> None:
+    """What S3 asks of a statement beyond the grammar."""
+    resources = statement.get("Resource") or statement.get("NotResource")
+    if not resources:
+        raise _malformed("Missing required field Resource")
+    for name in resources:
+        _, _, path = name.partition(":::")
+        if not name.startswith("arn:aws:s3:::") or (path != bucket.name and not path.startswith(f"{bucket.name}/")):
+            raise _malformed("Policy has invalid resource")
+    actions = [name.lower() for name in statement.get("Action") or statement.get("NotAction") or ()]
+    if any(name != "*" and not name.startswith("s3:") for name in actions):
+        raise _malformed("Policy has invalid action")
+    if "NotAction" not in statement and not any(_fits(name, resources, bucket) for name in actions):
+        raise _malformed("Action does not apply to any resource(s) in statement")
+
+
+_BUCKET_ACTIONS = ("s3:listbucket", "s3:getbucket", "s3:putbucket", "s3:deletebucket", "s3:createbucket")
+_OBJECT_ACTIONS = ("s3:getobject", "s3:putobject", "s3:deleteobject", "s3:abortmultipart", "s3:listmultipartuploadparts")
+
+
+def _fits(action: str, resources: list[str], bucket: Bucket) -> bool:
+    """Whether an action is about one of the resources: most are about the bucket or about objects, not both."""
+    if action.startswith(_BUCKET_ACTIONS):
+        return any("/" not in name for name in resources)
+    if action.startswith(_OBJECT_ACTIONS):
+        return any("/" in name or name.endswith("*") for name in resources)
+    return True
+
+
+def is_public(statements: list[Statement]) -> bool:
+    """Whether a policy grants anything to an open set of callers.
+
+    Source: "The meaning of 'public'" in "Blocking public access to your Amazon S3 storage".
+    """
+    return any(statement["Effect"] == "Allow" and _is_open(statement) for statement in statements)
+
+
+def _is_open(statement: Statement) -> bool:
+    if "NotPrincipal" not in statement and "*" not in statement["Principal"].get("AWS", ()):
+        return False
+    return not any(_narrows(operator, key.lower(), values) for operator, key, values in _conditions(statement))
+
+
+def _conditions(statement: Statement) -> Iterator[tuple[str, str, list[str]]]:
+    for operator, keys in statement.get("Condition", {}).items():
+        for key, values in keys.items():
+            yield operator.lower().removeprefix("foranyvalue:"), key, values
+
+
+_FIXED_KEYS = frozenset(
+    {
+        "aws:sourcearn",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:sourceowner",
+        "aws:sourceaccount",
+        "aws:userid",
+        "aws:principalorgid",
+        "aws:principalorgpaths",
+        "aws:principalaccount",
+        "aws:principalarn",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+        "s3:dataaccesspointarn",
+        "s3:dataaccesspointaccount",
+    }
+)
+_FIXING = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"})
+
+
+def _narrows(operator: str, key: str, values: list[str]) -> bool:
+    """Whether a condition leaves only a fixed set of callers or networks."""
+    if operator == "ipaddress" and key == "aws:sourceip":
+        return all(_is_narrow(value) for value in values)
+    return operator in _FIXING and key in _FIXED_KEYS and not any("*" in value or "?" in value or "${" in value for value in values)
+
+
+def _is_narrow(cidr: str) -> bool:
+    """Networks wider than /8 (IPv6: /32) are as good as everybody, private ones excepted."""
+    network = ip_network(cidr, strict=False)
+    return network.prefixlen >= (8 if network.version == 4 else 32) or (network.is_private and network.prefixlen > 0)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
