@@ -71,14 +71,14 @@ class Callers:
         Errors: the dialect's for each way in which a signature can be wrong.
         """
         bucket = (address.bucket(request.headers.get("host", "")) or "") if dialect == "s3" else ""
-        signed = self._verifier.authenticate(request, self._cloud.clock.now_ms(), self.find, dialect, self._signing_time, bucket=bucket)
+        signed = self._verifier.authenticate(request, self._cloud.clock.now_ms(), self.find, dialect, self.dated_by, bucket=bucket)
         if signed is not None:
             return signed, signed.credential.principal
         if dialect != "s3" and not (operation is not None and operation.unsigned):
             raise refusals.missing(request.headers, dialect)
         return None, ANONYMOUS
 
-    def _signing_time(self, signed_ms: int | None) -> int:
+    def dated_by(self, signed_ms: int | None) -> int:
         """The instant that a signature's date is compared with: by the wall, since clients sign by the wall.
 
         For a presigned URL (`signed_ms`) it is the wall's time moved by how far the cloud's has moved since it was signed.

@@ -14,6 +14,7 @@ from typing import Any
 
 from fogbank.gateway.cloud import Cloud
 from fogbank.gateway.message import HEAD_LIMIT, BadRequest, Dechunker, body_length, read_head
+from fogbank.gateway.forms import FormCall
 from fogbank.gateway.pipeline import Call, Gateway, report
 from fogbank.gateway.sendfile import send_files
 from fogbank.gateway.spool import MEMORY_BYTES, Spool
@@ -64,7 +65,7 @@ class Connection(asyncio.BufferedProtocol):
         self._dechunker: Dechunker | None = None
         self._gathered: bytearray | None = None
         """A chunked body that must be in memory, as far as it has come."""
-        self._call: Call | None = None
+        self._call: Call | FormCall | None = None
         self._request: HttpRequest | None = None
         self._left = 0
         self._busy = False

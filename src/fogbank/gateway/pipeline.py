@@ -28,7 +28,7 @@ from typing import Any
 
 from fogbank.access import refusals, signature
 from fogbank.access.chunks import Chunks
-from fogbank.access.principal import Principal
+from fogbank.access.principal import ANONYMOUS, Principal
 from fogbank.access.principal import service as service_principal
 from fogbank.access.signature import Signed
 from fogbank.delivery import outbox
@@ -36,6 +36,7 @@ from fogbank.gateway import address, cors
 from fogbank.gateway.authenticate import Identities
 from fogbank.gateway.authorise import Demand, demands
 from fogbank.gateway.cloud import Cloud, Parked
+from fogbank.gateway.forms import FormCall, is_form
 from fogbank.gateway.passage import Passage
 from fogbank.gateway.turn import Turn
 from fogbank.kernel.context import Context
@@ -302,7 +303,7 @@ class Gateway:
 
     # identify and authenticate
 
-    def admit(self, cloud: Cloud, request: HttpRequest, reply: Reply) -> Call | None:
+    def admit(self, cloud: Cloud, request: HttpRequest, reply: Reply) -> Call | FormCall | None:
         """Names and authenticates a request; None where it was answered at once."""
         path = request.path
         if (path[:2] == "/_" or path == "/moto-api/reset") and self.local(cloud, request, reply):
@@ -313,6 +314,8 @@ class Gateway:
             if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
                 reply(cors.preflight(request))
                 return None
+            if is_form(request):
+                return FormCall(self, cloud, request, reply, request_id)
             scope = signature.peek(request)
             name = scope.service if scope is not None else None
             routed = address.path(request) if name in (None, "s3") and "x-amz-target" not in request.headers else None
@@ -329,6 +332,12 @@ class Gateway:
             response = self._unnamed(request, report(f"{request.method} {path}", request_id, self.debug), request_id)
         self.turn.say(lambda: reply(response))
         return None
+
+    def form_call(
+        self, cloud: Cloud, request: HttpRequest, labels: Mapping[str, str], signed: Signed | None, request_id: str, reply: Reply
+    ) -> Call:
+        """The PutObject that a browser's form asks for."""
+        return Call(self, cloud, self.entry("s3", "PutObject", "rest-xml"), request, labels, signed, ANONYMOUS, reply, request_id)
 
     def _unnamed(self, request: HttpRequest, problem: ServiceException, request_id: str) -> HttpResponse:
         """A refusal of something that we could not even name, in the protocol that it looks like."""

@@ -1,0 +1,200 @@
+"""S3's browser uploads: a form with fields, a policy and a file becomes a PutObject.
+
+Source: "Browser-based uploads using POST" in the S3 API Reference.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from fogbank.access.chunks import Chunks
+from fogbank.access.post import verify_post
+from fogbank.access.principal import ANONYMOUS
+from fogbank.gateway import address
+from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.http import HttpRequest, HttpResponse
+from fogbank.store.blobs import CHUNK_BYTES, Blobs, Upload
+from fogbank.wire.markup import escape
+
+if TYPE_CHECKING:
+    from fogbank.gateway.cloud import Cloud
+    from fogbank.gateway.pipeline import Gateway, Reply
+
+FIELDS_LIMIT_BYTES = 20_000
+_BOUNDARY = re.compile(r'boundary="?([^";,]{1,70})"?')
+_PARAMETER = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-type", "expires")
+
+
+def is_form(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.headers.get("content-type", "").startswith("multipart/form-data")
+
+
+def _malformed(message: str) -> ServiceException:
+    return ServiceException("MalformedPOSTRequest", message)
+
+
+class Form:
+    """The fields before the file, by lower-case name (in the order sent), and the file."""
+
+    def __init__(self, fields: dict[str, str], upload: Upload, filename: str) -> None:
+        self.fields = fields
+        self.upload = upload
+        self.filename = filename
+
+    @property
+    def key(self) -> str:
+        return self.fields["key"].replace("${filename}", self.filename)
+
+
+def read(content_type: str, body: bytes | Upload, blobs: Blobs) -> Form:
+    """Takes a form apart; a large one on a thread, since its file is copied out of it. Errors: MalformedPOSTRequest, InvalidArgument."""
+    found = _BOUNDARY.search(content_type)
+    if found is None:
+        raise _malformed("The body of your POST request is not well-formed multipart/form-data.")
+    delimiter = b"\r\n--" + found[1].encode()
+    if isinstance(body, Upload) and body.path is not None:
+        with body.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+            form = _parts(view, delimiter, blobs)
+        body.drop()
+        return form
+    return _parts(body.read() if isinstance(body, Upload) else body, delimiter, blobs)
+
+
+def _parts(content: Any, delimiter: bytes, blobs: Blobs) -> Form:
+    """`content` is bytes or a mapped file."""
+    fields: dict[str, str] = {}
+    opening = delimiter[2:]
+    at = len(opening) if content[: len(opening)] == opening else -1
+    while at >= 0 and content[at : at + 2] == b"\r\n":
+        head_end = content.find(b"\r\n\r\n", at)
+        end = content.find(delimiter, head_end + 2)
+        if head_end < 0 or end < 0:
+            break
+        head = content[at + 2 : head_end].decode("utf-8", "replace")
+        names = {k.lower(): v for k, v in _PARAMETER.findall(head)}
+        name = names.get("name", "").lower()
+        start = head_end + 4
+        if name == "file":
+            _check(fields)
+            return Form(fields, _file(content, start, end, blobs), names.get("filename", "").replace("\\", "/").rpartition("/")[2])
+        fields[name] = content[start : min(end, start + FIELDS_LIMIT_BYTES + 1)].decode("utf-8", "replace")
+        if sum(map(len, fields.values())) > FIELDS_LIMIT_BYTES:
+            raise ServiceException("MaxPostPreDataLengthExceeded", "Your POST request fields preceding the upload file were too large.")
+        at = end + len(delimiter)
+    raise ServiceException("InvalidArgument", "POST requires exactly one file upload per request.", ArgumentName="file", ArgumentValue="0")
+
+
+def _check(fields: Mapping[str, str]) -> None:
+    if not fields.get("key"):
+        message = "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields."
+        raise ServiceException("InvalidArgument", message, ArgumentName="key", ArgumentValue="")
+
+
+def _file(content: Any, start: int, end: int, blobs: Blobs) -> Upload:
+    if isinstance(content, bytes):
+        return Upload(content[start:end], None, end - start)
+    path = blobs.spool_path()
+    with path.open("wb") as file:
+        for at in range(start, end, CHUNK_BYTES):
+            file.write(content[at : min(at + CHUNK_BYTES, end)])
+    return Upload(None, path, end - start)
+
+
+class FormCall:
+    """A form on its way: like a `Call`, until it has become one."""
+
+    def __init__(self, gateway: Gateway, cloud: Cloud, request: HttpRequest, reply: Reply, request_id: str) -> None:
+        self._gateway = gateway
+        self._cloud = cloud
+        self._request = request
+        self._reply = reply
+        self._request_id = request_id
+        self._gone = False
+
+    def chunks(self) -> Chunks | None:
+        return None
+
+    def abandon(self) -> None:
+        self._gone = True
+
+    def refuse(self, problem: ServiceException) -> None:
+        entry = self._gateway.entry("s3", "PutObject", "rest-xml")
+        self._reply(entry.codec.refuse(problem, self._request_id))
+
+    def perform(self, body: bytes | Upload) -> None:
+        content_type = self._request.headers["content-type"]
+        if isinstance(body, Upload) and body.path is not None:
+            future = self._gateway.blobs.pool.submit(read, content_type, body, self._gateway.blobs)
+            future.add_done_callback(lambda f: self._gateway.loop.call_soon_threadsafe(self._read, f.result))
+        else:
+            self._read(lambda: read(content_type, body, self._gateway.blobs))
+
+    def _read(self, result: Any) -> None:
+        try:
+            form: Form = result()
+            if self._gone:
+                form.upload.drop()
+                return
+            self._put(form)
+        except ServiceException as problem:
+            self.refuse(problem)
+
+    def _put(self, form: Form) -> None:
+        """Authenticates the form's own signature, and has the file put."""
+        cloud, request, fields = self._cloud, self._request, form.fields
+        bucket = address.bucket(request.headers.get("host", "")) or request.path.strip("/")
+        try:
+            policy = verify_post(fields, cloud.clock.now_ms(), cloud.callers.find, bucket=bucket, dated_by=cloud.callers.dated_by)
+            if policy is not None:
+                policy.check_size(form.upload.size)
+        except ServiceException:
+            form.upload.drop()
+            raise
+        headers = {name: value for name, value in fields.items() if name in _HEADERS or name.startswith("x-amz-meta-")}
+        headers |= {
+            name: fields[name] for name in ("x-amz-storage-class", "x-amz-server-side-encryption", "x-amz-tagging") if name in fields
+        }
+        if fields.get("acl"):
+            headers["x-amz-acl"] = fields["acl"]
+        headers["host"] = request.headers.get("host", "")
+        put = HttpRequest("POST", f"/{bucket}/{quote(form.key)}", "", headers, form.upload, request.client)
+        signed = policy.signed if policy is not None else None
+        call = self._gateway.form_call(
+            cloud, put, {"Bucket": bucket, "Key": form.key}, signed, self._request_id, self._answer(bucket, form)
+        )
+        call.principal = signed.credential.principal if signed is not None else ANONYMOUS
+        call.perform(form.upload)
+
+    def _answer(self, bucket: str, form: Form) -> Reply:
+        """What the form asked to be told when it is done."""
+
+        def answer(response: HttpResponse) -> None:
+            if response.status == 200:
+                self._succeed(response, bucket, form)
+            self._reply(response)
+
+        return answer
+
+    def _succeed(self, response: HttpResponse, bucket: str, form: Form) -> None:
+        fields = form.fields
+        etag = dict(response.headers).get("ETag", "")
+        location = f"{self._cloud.endpoint}/{bucket}/{quote(form.key)}"
+        target = fields.get("success_action_redirect") or fields.get("redirect")
+        if target and urlsplit(target).scheme in ("http", "https"):
+            told = urlencode({"bucket": bucket, "key": form.key, "etag": etag})
+            response.status = 303
+            response.headers = [*response.headers, ("Location", f"{target}{'&' if '?' in target else '?'}{told}")]
+            return
+        response.headers = [*response.headers, ("Location", location)]
+        wanted = fields.get("success_action_status")
+        response.status = int(wanted) if wanted in ("200", "201") else 204
+        if response.status == 201:
+            shown = (("Location", location), ("Bucket", bucket), ("Key", form.key), ("ETag", etag))
+            inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in shown)
+            response.headers.append(("Content-Type", "application/xml"))
+            response.body = f'<?xml version="1.0" encoding="UTF-8"?>\n<PostResponse>{inner}</PostResponse>'.encode()
