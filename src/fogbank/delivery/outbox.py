@@ -18,7 +18,7 @@ ATTEMPTS = 12
 """With the back-off below: about an hour and a half."""
 
 
-class Item(Record, kw_only=True):
+class Item(Record, frozen=True, kw_only=True):
     """A task to carry out at `due_ms`; `payload` is msgpack."""
 
     due_ms: int

@@ -111,7 +111,7 @@ class FormCall:
     def __init__(self, gateway: Gateway, cloud: Cloud, request: HttpRequest, reply: Reply, request_id: str) -> None:
         self._gateway = gateway
         self._cloud = cloud
-        self._request = request
+        self.request = request
         self._reply = reply
         self._request_id = request_id
         self._gone = False
@@ -127,7 +127,7 @@ class FormCall:
         self._reply(entry.codec.refuse(problem, self._request_id))
 
     def perform(self, body: bytes | Upload) -> None:
-        content_type = self._request.headers["content-type"]
+        content_type = self.request.headers["content-type"]
         if isinstance(body, Upload) and body.path is not None:
             future = self._gateway.blobs.pool.submit(read, content_type, body, self._gateway.blobs)
             future.add_done_callback(lambda f: self._gateway.loop.call_soon_threadsafe(self._read, f.result))
@@ -146,7 +146,7 @@ class FormCall:
 
     def _put(self, form: Form) -> None:
         """Authenticates the form's own signature, and has the file put."""
-        cloud, request, fields = self._cloud, self._request, form.fields
+        cloud, request, fields = self._cloud, self.request, form.fields
         bucket = address.bucket(request.headers.get("host", "")) or request.path.strip("/")
         try:
             policy = verify_post(fields, cloud.clock.now_ms(), cloud.callers.find, bucket=bucket, dated_by=cloud.callers.dated_by)

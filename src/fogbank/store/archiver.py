@@ -86,18 +86,13 @@ def collect(connection: sqlite3.Connection, plan: Plan) -> None:
 
 def _dead(connection: sqlite3.Connection, space: int, plan: Plan) -> Iterator[list[tuple[int, bytes, int, int]]]:
     """The versions of a space that may go, in batches."""
-    low, strictly = b"", ""
+    columns = "SELECT key, sequence, branch, value IS NULL FROM version WHERE space=?"
+    low = b""
     while True:
-        rows = connection.execute(
-            f"SELECT key, sequence, branch, value IS NULL FROM version WHERE space=? AND key>={strictly}? ORDER BY key, sequence DESC LIMIT ?",
-            (space, low, BATCH * 4),
-        ).fetchall()
+        rows = connection.execute(f"{columns} AND key>=? ORDER BY key, sequence DESC LIMIT ?", (space, low, BATCH * 4)).fetchall()
         whole = len(rows) < BATCH * 4
         if not whole and rows[0][0] == rows[-1][0]:
-            rows = connection.execute(
-                "SELECT key, sequence, branch, value IS NULL FROM version WHERE space=? AND key=? ORDER BY sequence DESC",
-                (space, rows[0][0]),
-            ).fetchall()
+            rows = connection.execute(f"{columns} AND key=? ORDER BY sequence DESC", (space, rows[0][0])).fetchall()
         elif not whole:
             last = rows[-1][0]
             while rows[-1][0] == last:
@@ -114,8 +109,7 @@ def _dead(connection: sqlite3.Connection, space: int, plan: Plan) -> Iterator[li
             yield dead
         if whole:
             return
-        low, strictly = rows[-1][0], ""
-        low += b"\0"
+        low = rows[-1][0] + b"\0"
 
 
 def superseded(versions: list[tuple[int, int, bool]], plan: Plan) -> list[tuple[int, int]]:

@@ -21,7 +21,7 @@ import msgspec
 from fogbank.store.tables import At, Record, Table
 
 INLINE_BYTES = 32 * 1024
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 256 * 1024
 
 
 class Blob(msgspec.Struct, frozen=True, array_like=True, gc=False):

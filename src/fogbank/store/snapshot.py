@@ -94,7 +94,7 @@ def _member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 def load(store: Store, name: str, source: Path, at_ms: int) -> Iterator[None]:
     """Makes a name stand for what a file holds. What it stood for before stays in its past. Raises Problem."""
     try:
-        tar = tarfile.open(source)
+        tar = tarfile.open(source)  # noqa: SIM115 - closed below
         header = tar.extractfile("format")
         rows = tar.extractfile("rows")
     except (OSError, tarfile.TarError, KeyError) as problem:
