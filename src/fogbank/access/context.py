@@ -53,6 +53,11 @@ class Context:
         value = known[name] = self._find(name)
         return value
 
+    @property
+    def asked(self) -> bool:
+        """Whether anything has looked at a key: if not, an answer did not depend on them."""
+        return bool(self._known)
+
     def names(self) -> list[str]:
         """Every key that has a value now, for an explanation: computes all of them."""
         names = [name for name in (*_GLOBAL, *self.values, *self.principal.claims) if not name.endswith("/")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fogbank.access import authorization, policy
 from fogbank.access.context import Context as Conditions
@@ -18,6 +18,7 @@ from fogbank.kernel.operation import Resource, Service
 if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
 
+DECISIONS_LIMIT = 10_000
 _TAG_MEMBERS = ("Tags", "tags", "TagSet", "TagList", "Tagging")
 
 
@@ -57,6 +58,14 @@ def request_tags(req: Any) -> Mapping[str, str] | None:
 
 def _either(structure: Any, first: str, second: str) -> Any:
     return getattr(structure, first, None) or getattr(structure, second, None) or ""
+
+
+class Decided(NamedTuple):
+    """A decision, with what it was about: enough to explain it."""
+
+    query: Query
+    policies: Policies
+    decision: Decision
 
 
 class RequestConditions(Conditions):
@@ -138,6 +147,7 @@ class Authoriser:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._decided: dict[tuple[Any, ...], Decided] = {}
         self._types: dict[tuple[str, str], list[tuple[Resource, authorization.ResourceType | None]]] = {}
 
     def check(self, ctx: Context, manifest: Service, demands: tuple[Demand, ...], req: Any, dialect: str) -> None:
@@ -152,27 +162,26 @@ class Authoriser:
             if not named:
                 self._one(ctx, manifest, demand.action, None, "*", req, dialect)
 
-    def _one(
-        self,
-        ctx: Context,
-        manifest: Service,
-        action: str,
-        resource: Resource | None,
-        arn: str,
-        req: Any,
-        dialect: str,
-    ) -> None:
+    def _one(self, ctx: Context, manifest: Service, action: str, resource: Resource | None, arn: str, req: Any, dialect: str) -> None:
         principal: Principal = ctx.principal
         document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
         owner = account_of(ctx, resource, arn)
         if document is None and principal.kind == "root" and not principal.session and (not owner or owner == principal.account):
             return
-        query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, None))
-        decision = self._decide(ctx, query, document, owner)
-        if not decision.allowed:
-            raise denied(query, decision, dialect)
+        key = (principal.user_id, principal.arn, principal.session, action, arn, document, owner)
+        known = self._decided.get(key)
+        if known is None:
+            query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, None))
+            known = self._decide(query, document, owner)
+            if not query.context.asked:  # nothing but the key decided
+                if len(self._decided) > DECISIONS_LIMIT:
+                    self._decided.clear()
+                self._decided[key] = known
+        self._cloud.remember(ctx.request_id, known)
+        if not known.decision.allowed:
+            raise denied(known.query, known.decision, dialect)
 
-    def may(self, ctx: Context, manifest: Service | None, action: str, arn: str, given: Mapping[str, Any], req: Any) -> Decision | None:
+    def may(self, ctx: Context, manifest: Service | None, action: str, arn: str, given: Mapping[str, Any], req: Any) -> Decided | None:
         """A further check that an operation makes itself; None where it needs no policy (the account's own root)."""
         resource = self._resource_of(action, arn, manifest)
         document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
@@ -180,20 +189,11 @@ class Authoriser:
         principal: Principal = ctx.principal
         if document is None and principal.kind == "root" and not principal.session and (not owner or owner == principal.account):
             return None
-        return self._decide(ctx, self.question(ctx, manifest, action, arn, given, req, resource), document, owner)
-
-    def question(
-        self,
-        ctx: Context,
-        manifest: Service | None,
-        action: str,
-        arn: str,
-        given: Mapping[str, Any],
-        req: Any,
-        resource: Resource | None = None,
-    ) -> Query:
         values = {name.replace("__", ":").lower(): value for name, value in given.items()}
-        return Query(ctx.principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, values))
+        query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, values))
+        decided = self._decide(query, document, owner)
+        self._cloud.remember(ctx.request_id, decided)
+        return decided
 
     def _resource_of(self, action: str, arn: str, manifest: Service | None) -> Resource | None:
         """The declared resource type of an ARN, by the action's own types where several look alike."""
@@ -206,16 +206,22 @@ class Authoriser:
             return types[0][0]
         return next((resource for resource, kind in types if kind is None or kind.matches(arn)), None)
 
-    def _decide(self, ctx: Context, query: Query, document: str | None, owner: str) -> Decision:
+    def _decide(self, query: Query, document: str | None, owner: str) -> Decided:
         policies = self._cloud.callers.policies_of(query.principal)
         if document is not None or owner:
             named = None if document is None else Named(query.resource, policy.parse(document, "resource"))
             policies = Policies(
-                identity=policies.identity, boundary=policies.boundary, session=policies.session, resource=named, resource_account=owner
+                identity=policies.identity,
+                boundary=policies.boundary,
+                session=policies.session,
+                resource=named,
+                resource_account=owner,
             )
-        decision = decide(query, policies)
-        self._cloud.remember(ctx.request_id, query, policies)
-        return decision
+        return Decided(query, policies, decide(query, policies))
+
+    def forget(self) -> None:
+        """Somebody's policies may have changed."""
+        self._decided.clear()
 
 
 def denied(query: Query, decision: Decision, dialect: str) -> ServiceException:

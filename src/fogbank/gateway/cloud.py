@@ -8,10 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fogbank.access.question import Policies, Query
 from fogbank.delivery import outbox
 from fogbank.gateway.authenticate import Callers, Identities
-from fogbank.gateway.authorise import Authoriser
+from fogbank.gateway.authorise import Authoriser, Decided
 from fogbank.kernel.chance import Chance
 from fogbank.kernel.clock import Clock, Setting
 from fogbank.kernel.operation import Wait
@@ -73,7 +72,7 @@ class Cloud:
         self.clock = Clock()
         self.endpoint = "http://localhost:4566"
         self.root_key: tuple[str, str] | None = None
-        self.decisions: deque[tuple[str, Query, Policies]] = deque(maxlen=REMEMBERED)
+        self.decisions: deque[tuple[str, Decided]] = deque(maxlen=REMEMBERED)
         self._gateway = gateway
         self._loop = gateway.loop
         self._parked: dict[int, list[Parked]] = {}
@@ -109,6 +108,7 @@ class Cloud:
         for space, key, _ in writes:
             if space in spaces:
                 self.callers.forget()
+                self.authoriser.forget()
                 spaces = frozenset()
             if space in parked:
                 self._wake(space, key)
@@ -126,6 +126,7 @@ class Cloud:
         elif self.strict:
             self._make_root_key()
         self.callers.forget()
+        self.authoriser.forget()
         self.decisions.clear()
         self._due_ms = None
         self.retime()
@@ -140,9 +141,9 @@ class Cloud:
         ROOT_KEY.put(tx, RootKey(access_key_id=self.root_key[0], secret=self.root_key[1]))
         self.commit(tx)
 
-    def remember(self, request_id: str, query: Query, policies: Policies) -> None:
-        """Keeps a decision's question for `explain`."""
-        self.decisions.append((request_id, query, policies))
+    def remember(self, request_id: str, decided: Decided) -> None:
+        """Keeps a decision for `explain`."""
+        self.decisions.append((request_id, decided))
 
     # the clock
 
@@ -271,6 +272,6 @@ class Cloud:
             self.leave(parked)
 
 
-def notes(cloud: Cloud, request_id: str) -> list[tuple[Query, Policies]]:
-    """The questions of one request that are still remembered."""
-    return [(query, policies) for known, query, policies in cloud.decisions if known == request_id]
+def notes(cloud: Cloud, request_id: str) -> list[Decided]:
+    """The decisions about one request that are still remembered."""
+    return [decided for known, decided in cloud.decisions if known == request_id]

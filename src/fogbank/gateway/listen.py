@@ -13,8 +13,8 @@ from http import HTTPStatus
 from typing import Any
 
 from fogbank.gateway.cloud import Cloud
-from fogbank.gateway.message import HEAD_LIMIT, BadRequest, Dechunker, body_length, read_head
 from fogbank.gateway.forms import FormCall
+from fogbank.gateway.message import HEAD_LIMIT, BadRequest, Dechunker, body_length, read_head
 from fogbank.gateway.pipeline import Call, Gateway, report
 from fogbank.gateway.sendfile import send_files
 from fogbank.gateway.spool import MEMORY_BYTES, Spool

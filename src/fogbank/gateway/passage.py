@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fogbank.access.principal import service as service_principal
 from fogbank.delivery import outbox
-from fogbank.gateway.authorise import denied
+from fogbank.gateway.authorise import Decided, denied
 from fogbank.kernel.context import Acting, Context
 from fogbank.kernel.errors import NotImplementedOperation
 from fogbank.wire import given
@@ -62,19 +62,18 @@ class Passage:
 
     def may(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> bool:
         """See `Context.may`."""
-        manifest = self.entry.manifest if self.entry is not None else None
-        decision = self.cloud.authoriser.may(ctx, manifest, action, resource, conditions, self._req)
-        return decision is None or decision.allowed
+        decided = self._check(ctx, action, resource, conditions)
+        return decided is None or decided.decision.allowed
 
     def authorize(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> None:
         """See `Context.authorize`."""
-        entry = self.entry
-        authoriser = self.cloud.authoriser
-        manifest = entry.manifest if entry is not None else None
-        decision = authoriser.may(ctx, manifest, action, resource, conditions, self._req)
-        if decision is not None and not decision.allowed:
-            query = authoriser.question(ctx, manifest, action, resource, conditions, self._req)
-            raise denied(query, decision, entry.family if entry is not None else "query")
+        decided = self._check(ctx, action, resource, conditions)
+        if decided is not None and not decided.decision.allowed:
+            raise denied(decided.query, decided.decision, self.entry.family if self.entry is not None else "query")
+
+    def _check(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> Decided | None:
+        manifest = self.entry.manifest if self.entry is not None else None
+        return self.cloud.authoriser.may(ctx, manifest, action, resource, conditions, self._req)
 
     def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None:
         """See `Context.later`."""

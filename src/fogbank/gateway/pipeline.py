@@ -323,31 +323,27 @@ class Gateway:
             entry = self.entry(found.service, found.operation, found.protocol)
             signed, principal = cloud.callers.authenticate(request, entry.dialect, entry.model)
             return Call(self, cloud, entry, request, found.labels, signed, principal, reply, request_id)
+        except identify.Unidentified as problem:
+            response = problem.response(request_id, head=request.method == "HEAD")
         except ServiceException as problem:
-            if entry is not None:
-                response = entry.codec.refuse(problem, request_id)
-            else:
-                response = self._unnamed(request, problem, request_id)
+            response = self._refusal(request, entry, problem, request_id)
         except Exception:
-            response = self._unnamed(request, report(f"{request.method} {path}", request_id, self.debug), request_id)
+            response = self._refusal(request, entry, report(f"{request.method} {path}", request_id, self.debug), request_id)
         self.turn.say(lambda: reply(response))
         return None
+
+    @staticmethod
+    def _refusal(request: HttpRequest, entry: Entry | None, problem: ServiceException, request_id: str) -> HttpResponse:
+        """A refusal before the operation was reached; of something unnamed, in S3's form."""
+        if entry is not None:
+            return entry.codec.refuse(problem, request_id)
+        return refusal.refuse(model.service("s3"), "rest-xml", problem, request_id, head=request.method == "HEAD")
 
     def form_call(
         self, cloud: Cloud, request: HttpRequest, labels: Mapping[str, str], signed: Signed | None, request_id: str, reply: Reply
     ) -> Call:
         """The PutObject that a browser's form asks for."""
         return Call(self, cloud, self.entry("s3", "PutObject", "rest-xml"), request, labels, signed, ANONYMOUS, reply, request_id)
-
-    def _unnamed(self, request: HttpRequest, problem: ServiceException, request_id: str) -> HttpResponse:
-        """A refusal of something that we could not even name, in the protocol that it looks like."""
-        if "x-amz-target" in request.headers:
-            service, protocol = "dynamodb", "json"
-        elif request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            service, protocol = "sts", "query"
-        else:
-            service, protocol = "s3", "rest-xml"
-        return refusal.refuse(model.service(service), protocol, problem, request_id, head=request.method == "HEAD")
 
     def verify_body(self, call: Call) -> None:
         """A body that came through a file: its signature is checked now that it is whole."""

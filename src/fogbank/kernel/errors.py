@@ -14,7 +14,7 @@ class ServiceException(Exception):
     members of the error's body, by AWS's names.
     """
 
-    def __init__(self, code: str, message: str = "", *, status: int = 400, **members: Any) -> None:
+    def __init__(self, code: str, message: str = "", /, *, status: int = 400, **members: Any) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

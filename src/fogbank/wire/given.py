@@ -1,0 +1,40 @@
+"""Members given by one of our own services instead of a socket: a dict by AWS's names becomes what an operation takes.
+
+The same types and constraints as for a request from outside; instants are int milliseconds already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from fogbank.kernel.errors import ServiceException
+
+from .model import service
+from .types import Instant, Types
+
+
+def _hook(kind: type, value: Any) -> Any:
+    if kind is Instant and type(value) is int:
+        return value
+    raise TypeError(kind)
+
+
+@cache
+def _types(name: str) -> Types:
+    model = service(name)
+    return Types(model, model.shapes, text=True)
+
+
+def members(service_name: str, operation: str, given: Mapping[str, Any]) -> Any:
+    """The request's members as attributes; None where the operation takes none. ValidationException where they break the model."""
+    ref = service(service_name).operations[operation].input
+    if ref is None:
+        return None
+    try:
+        return msgspec.convert(given, _types(service_name).structure(ref), strict=False, dec_hook=_hook, builtin_types=(bytes,))
+    except msgspec.ValidationError as problem:
+        raise ServiceException("ValidationException", str(problem)) from None
