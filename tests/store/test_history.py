@@ -28,6 +28,7 @@ ROWS = Table("test.rows", Row, key=("shelf", "number"))
 BY_WEIGHT = ROWS.index("by_weight", "shelf", "weight", where=lambda row: row.weight > 0)
 
 KEYS = st.tuples(st.sampled_from("ab"), st.integers(0, 12))
+WRITE = st.tuples(KEYS, st.integers(0, 5), st.booleans())
 State = dict[tuple[str, int], Row]
 
 
@@ -69,7 +70,7 @@ class History(RuleBasedStateMachine):
     def _name(self, pick: int) -> str:
         return sorted(self.model)[pick % len(self.model)]
 
-    @rule(pick=st.integers(0, 9), writes=st.lists(st.tuples(KEYS, st.integers(0, 5), st.booleans()), min_size=1, max_size=6), keep=st.booleans())
+    @rule(pick=st.integers(0, 9), writes=st.lists(WRITE, min_size=1, max_size=6), keep=st.booleans())
     def transact(self, pick: int, writes: list[tuple[tuple[str, int], int, bool]], keep: bool) -> None:
         """Puts and deletes, committed or undone."""
         name = self._name(pick)

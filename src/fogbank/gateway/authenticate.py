@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fogbank.access import refusals
+from fogbank.access.policy import Named
 from fogbank.access.principal import ANONYMOUS, Credential, Principal, root
 from fogbank.access.question import Policies
 from fogbank.access.signature import Signed, Verifier
@@ -13,6 +14,7 @@ from fogbank.gateway import address
 from fogbank.kernel.clock import wall_ms
 from fogbank.kernel.http import HttpRequest
 from fogbank.store import Table
+from fogbank.store.tables import At
 
 if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
@@ -50,6 +52,8 @@ class Callers:
         self._credentials: dict[str, Credential | None] = {}
         self._policies: dict[str, Policies] = {}
         self._noted: dict[str, int] = {}
+        self.scps: Callable[[At, str], Sequence[Sequence[Named]]] = lambda at, account: ()
+        """The service control policies of an account, level by level. Nobody has any until there are organizations."""
         self.spaces: frozenset[int] = frozenset()
         """The tables that say who is who; empty until somebody asked."""
 
@@ -109,19 +113,23 @@ class Callers:
         return self.identities.credential_at(self._cloud.reader(), access_key_id)
 
     def policies_of(self, principal: Principal) -> Policies:
-        """The caller's own policies (nothing of the resource's)."""
+        """The caller's own policies and their organization's (nothing of the resource's)."""
         key = principal.user_id + principal.arn + principal.session
         found = self._policies.get(key)
         if found is None:
-            if principal.kind in _WITHOUT_POLICIES and not principal.session:
-                found = Policies()
-            else:
+            identity, boundary, session = (), None, None
+            if principal.kind not in _WITHOUT_POLICIES or principal.session:
                 identity, boundary, session = self.identities.policies_of(self._cloud.reader(), principal)
-                found = Policies(identity=identity, boundary=boundary, session=session or ())
+            scps = self.scps(self._cloud.reader(), principal.account) if principal.account and principal.kind != "service" else ()
+            found = Policies(identity=identity, boundary=boundary, session=session or (), scps=scps)
             if len(self._policies) > 10_000:
                 self._policies.clear()
             self._policies[key] = found
         return found
+
+    def unlimited(self, principal: Principal) -> bool:
+        """An account's root user, whom nothing but a resource's policy could deny anything."""
+        return principal.kind == "root" and not principal.session and not self.policies_of(principal).scps
 
     def note_use(self, signed: Signed, now_ms: int) -> bool:
         """Whether the use of this key should be written down now (every few minutes; not that of well-known keys)."""

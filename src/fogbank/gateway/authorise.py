@@ -166,7 +166,7 @@ class Authoriser:
         principal: Principal = ctx.principal
         document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
         owner = account_of(ctx, resource, arn)
-        if document is None and principal.kind == "root" and not principal.session and (not owner or owner == principal.account):
+        if document is None and (not owner or owner == principal.account) and self._cloud.callers.unlimited(principal):
             return
         key = (principal.user_id, principal.arn, principal.session, action, arn, document, owner)
         known = self._decided.get(key)
@@ -187,7 +187,7 @@ class Authoriser:
         document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
         owner = account_of(ctx, resource, arn)
         principal: Principal = ctx.principal
-        if document is None and principal.kind == "root" and not principal.session and (not owner or owner == principal.account):
+        if document is None and (not owner or owner == principal.account) and self._cloud.callers.unlimited(principal):
             return None
         values = {name.replace("__", ":").lower(): value for name, value in given.items()}
         query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, values))
@@ -214,6 +214,7 @@ class Authoriser:
                 identity=policies.identity,
                 boundary=policies.boundary,
                 session=policies.session,
+                scps=policies.scps,
                 resource=named,
                 resource_account=owner,
             )
