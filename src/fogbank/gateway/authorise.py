@@ -147,7 +147,7 @@ class Authoriser:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._decided: dict[tuple[Any, ...], Decided] = {}
+        self._kept: dict[tuple[Any, ...], Decided] = {}
         self._types: dict[tuple[str, str], list[tuple[Resource, authorization.ResourceType | None]]] = {}
 
     def check(self, ctx: Context, manifest: Service, demands: tuple[Demand, ...], req: Any, dialect: str) -> None:
@@ -163,35 +163,40 @@ class Authoriser:
                 self._one(ctx, manifest, demand.action, None, "*", req, dialect)
 
     def _one(self, ctx: Context, manifest: Service, action: str, resource: Resource | None, arn: str, req: Any, dialect: str) -> None:
-        principal: Principal = ctx.principal
-        document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
-        owner = account_of(ctx, resource, arn)
-        if document is None and (not owner or owner == principal.account) and self._cloud.callers.unlimited(principal):
-            return
-        key = (principal.user_id, principal.arn, principal.session, action, arn, document, owner)
-        known = self._decided.get(key)
-        if known is None:
-            query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, None))
-            known = self._decide(query, document, owner)
-            if not query.context.asked:  # nothing but the key decided
-                if len(self._decided) > DECISIONS_LIMIT:
-                    self._decided.clear()
-                self._decided[key] = known
-        self._cloud.remember(ctx.request_id, known)
-        if not known.decision.allowed:
-            raise denied(known.query, known.decision, dialect)
+        decided = self._decided_on(ctx, manifest, action, resource, arn, None, req)
+        if decided is not None and not decided.decision.allowed:
+            raise denied(decided.query, decided.decision, dialect)
 
     def may(self, ctx: Context, manifest: Service | None, action: str, arn: str, given: Mapping[str, Any], req: Any) -> Decided | None:
         """A further check that an operation makes itself; None where it needs no policy (the account's own root)."""
-        resource = self._resource_of(action, arn, manifest)
+        values = {name.replace("__", ":").lower(): value for name, value in given.items()} if given else None
+        return self._decided_on(ctx, manifest, action, self._resource_of(action, arn, manifest), arn, values, req)
+
+    def _decided_on(
+        self,
+        ctx: Context,
+        manifest: Service | None,
+        action: str,
+        resource: Resource | None,
+        arn: str,
+        given: dict[str, Any] | None,
+        req: Any,
+    ) -> Decided | None:
+        """The decision; one that looked at no condition key is kept until a policy changes. None: nothing could deny it."""
+        principal: Principal = ctx.principal
         document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
         owner = account_of(ctx, resource, arn)
-        principal: Principal = ctx.principal
         if document is None and (not owner or owner == principal.account) and self._cloud.callers.unlimited(principal):
             return None
-        values = {name.replace("__", ":").lower(): value for name, value in given.items()}
-        query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, values))
-        decided = self._decide(query, document, owner)
+        key = (principal.user_id, principal.arn, principal.session, action, arn, document, owner)
+        decided = self._kept.get(key)
+        if decided is None:
+            query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, given))
+            decided = self._decide(query, document, owner)
+            if not query.context.asked:
+                if len(self._kept) > DECISIONS_LIMIT:
+                    self._kept.clear()
+                self._kept[key] = decided
         self._cloud.remember(ctx.request_id, decided)
         return decided
 
@@ -222,7 +227,7 @@ class Authoriser:
 
     def forget(self) -> None:
         """Somebody's policies may have changed."""
-        self._decided.clear()
+        self._kept.clear()
 
 
 def denied(query: Query, decision: Decision, dialect: str) -> ServiceException:

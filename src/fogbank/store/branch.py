@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 FOREVER = 1 << 62
 VIEW_LIMIT = 40_000
 """Decoded values that a branch remembers; past that it forgets them all (they are in memory or in the archive)."""
-PAGE = 32
+PAGE = 4
+"""Keys that a scan looks at first; each further page is four times as long. Many scans want only the first row."""
 GAP = 24
 GAPS_LIMIT = 16
 
@@ -135,13 +136,14 @@ class Branch:
                 high = end
             else:
                 low = end + b"\0"
-            size = min(size * 2, 1024)
+            size = min(size * 4, 1024)
         if searching and dead >= GAP:
             self._gap(space, begin, high)
 
     def _gap(self, space: int, low: bytes, first: bytes) -> None:
         gaps = self.gaps.setdefault(space, {})
-        if low not in gaps and len(gaps) >= GAPS_LIMIT:
+        gaps.pop(low, None)
+        if len(gaps) >= GAPS_LIMIT:
             gaps.pop(next(iter(gaps)))
         gaps[low] = first
 

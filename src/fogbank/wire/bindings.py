@@ -153,14 +153,17 @@ class Outward:
     """The bound members of an output or error shape."""
 
     def __init__(self, shape: Shape, shapes: Mapping[str, Shape]) -> None:
-        self.headers: list[tuple[str, str, Callable[[Any], str]]] = []
+        self.headers: dict[str, tuple[str, Callable[[Any], str]]] = {}
+        self.content_type = ""
         self.prefixes: list[tuple[str, str]] = []
         self.status: str | None = None
         for member, ref in shape.members.items():
             target = shapes[ref.shape]
             name = ref.location_name or target.location_name or member
             if ref.location == "header":
-                self.headers.append((member, name, header_writer(ref, shapes)))
+                self.headers[member] = (name, header_writer(ref, shapes))
+                if name.lower() == "content-type":
+                    self.content_type = member
             elif ref.location == "headers":
                 self.prefixes.append((member, ref.location_name or ""))
             elif ref.location == "statusCode":
@@ -168,10 +171,11 @@ class Outward:
 
     def emit(self, answer: Mapping[str, Any], headers: list[tuple[str, str]]) -> None:
         """Add the headers an answer's members make."""
-        for member, name, write in self.headers:
-            value = answer.get(member)
-            if value is not None and value != []:
-                headers.append((name, write(value)))
+        bound_as = self.headers.get
+        for member, value in answer.items():
+            header = bound_as(member)
+            if header is not None and value is not None and value != []:
+                headers.append((header[0], header[1](value)))
         for member, prefix in self.prefixes:
             for name, value in (answer.get(member) or {}).items():
                 headers.append((prefix + name, value))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
 
-from .index import Index, index
+from .index import Entry, Index, index
 from .model import NEUTRAL, service
 from .refusal import refuse
 from .routes import router
@@ -136,13 +137,20 @@ def _by_action(table: Index, action: str, version: str, names: tuple[str, ...]) 
     raise Unidentified("InvalidAction", message, status=400, service=guess, protocol=protocol)
 
 
+@cache
+def _with_routes(candidates: tuple[str, ...]) -> tuple[tuple[str, Entry], ...]:
+    """Those that speak a REST protocol, the longest common prefix of their paths first."""
+    entries = index().entries
+    rest = [(name, entries[name]) for name in candidates if entries[name].protocols[0].startswith("rest")]
+    return tuple(sorted(rest, key=lambda each: -len(each[1].prefix)))
+
+
 def _by_route(table: Index, request: HttpRequest, path: str, names: tuple[str, ...], signing_name: str | None) -> Call:
     candidates = names if signing_name is not None and names else table.by_signing.get("s3", ())
     # The longest common prefix first: /v20180820/... is S3 Control's before it is a bucket's.
-    rest = [(name, entry) for name in candidates if (entry := table.entries[name]).protocols[0].startswith("rest")]
-    if len(rest) > 1:
-        rest = sorted((each for each in rest if path.startswith(each[1].prefix)), key=lambda each: -len(each[1].prefix))
-    for name, entry in rest:
+    for name, entry in _with_routes(candidates):
+        if not path.startswith(entry.prefix):
+            continue
         found = router(name).match(request.method, path, request.query, request.headers)
         if found is not None:
             operation, labels = found

@@ -38,7 +38,7 @@ class _Declared:
         self.sender = trait.sender_fault if trait.sender_fault is not None else not shape.fault and self.status < 500
         self.outward = Outward(shape, model.shapes)
         # Some shapes bind the error's own type to a header, which every error has anyway.
-        self.outward.headers = [each for each in self.outward.headers if each[1].lower() != "x-amzn-errortype"]
+        self.outward.headers = {m: each for m, each in self.outward.headers.items() if each[0].lower() != "x-amzn-errortype"}
         self.message = next((member for member in shape.members if member.lower() == "message"), None)
         self.members = {member: ref for member, ref in shape.members.items() if not bound(ref) and member != self.message}
         ref = shape.members[self.message] if self.message else None

@@ -175,7 +175,7 @@ class _Rest:
         if self.outward.status is not None:
             status = given.get(self.outward.status) or status
         body, content = self.body(given) if self.body else (b"", None)
-        if content and not any(name.lower() == "content-type" for name, _ in headers):
+        if content and given.get(self.outward.content_type) is None:
             headers.append(("Content-Type", content))
         return HttpResponse(status, headers, b"" if self.head else body)
 
