@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fogbank.control.api import Control
 from fogbank.gateway.authenticate import Identities
@@ -49,7 +50,7 @@ def identities() -> Identities:
     """Who is behind an access key: IAM's part of the door."""
     from fogbank.services.iam import identities
 
-    return identities
+    return cast(Identities, identities)
 
 
 class App:
@@ -93,7 +94,7 @@ class App:
 
         def tick() -> None:
             nonlocal last
-            idle = self.store.archived()
+            idle = self._look_at_archiver()
             now = self.loop.time()
             if idle and now - last > collect_every_s:
                 last = now
@@ -102,15 +103,23 @@ class App:
 
         tick()
 
+    def _look_at_archiver(self) -> bool:
+        try:
+            return self.store.archived()
+        except Problem as problem:
+            print(f"fogbank: {problem}", file=sys.stderr)
+            return True
+
     def _collect(self, retention_ms: int) -> None:
         """Starts forgetting what no cloud needs any more."""
-        horizon = self.store.sequence
+        horizon, now_ms = self.store.sequence, 0
         for name, cloud in self.gateway.clouds.items():
+            now_ms = max(now_ms, cloud.clock.now_ms())
             try:
                 horizon = min(horizon, self.store.locate(name, cloud.clock.now_ms() - retention_ms))
             except Problem:
                 return  # the cloud is younger than that
-        self.store.collect(horizon)
+        self.store.collect(horizon, now_ms)
 
     def coverage(self) -> dict[str, dict[str, list[str]]]:
         """Service -> its operations that are there and those that are not, from the manifests and the models."""

@@ -46,7 +46,9 @@ class Inline(Store):
 
     def collect_now(self, horizon: int) -> None:
         connection = connect(self.folder / "archive")
-        archiver.collect(connection, self.plan(horizon))
+        plan = self.plan(horizon)
+        self._prune(plan, 0)
+        archiver.collect(connection, plan)
         connection.close()
 
 

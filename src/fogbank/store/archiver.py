@@ -1,14 +1,15 @@
 """The archiver: takes ended log segments into the archive and collects versions that nothing can see any more.
 
-    python -m fogbank.store.archiver FOLDER take NUMBER [--sync]
-    python -m fogbank.store.archiver FOLDER collect    (a Plan as JSON on standard input)
+    python -m fogbank.store.archiver FOLDER [--sync]
 
-A process of its own, at low priority, one at a time. It prints nothing; its exit status says whether it is done.
+A process of its own, at low priority. It reads orders, a line of JSON each (`Order`), and says DONE after each. It goes
+when its input ends, or when nobody has had work for it for IDLE_S seconds.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import sqlite3
 import sys
 import time
@@ -24,6 +25,8 @@ from fogbank.store.records import DELETED, Frame, decode_frame
 
 BATCH = 2000
 YOUNG_S = 3600
+IDLE_S = 30
+DONE = b"done\n"
 
 
 class Plan(msgspec.Struct):
@@ -37,6 +40,13 @@ class Plan(msgspec.Struct):
     horizon: int
     trees: dict[int, int]
     forks: dict[int, list[int]]
+
+
+class Order(msgspec.Struct, omit_defaults=True):
+    """`take`: the number of an ended segment. `collect`: forget what lies before the plan's horizon."""
+
+    take: int | None = None
+    collect: Plan | None = None
 
 
 def take(connection: sqlite3.Connection, path: Path, number: int) -> None:
@@ -154,15 +164,18 @@ def sweep(connection: sqlite3.Connection, folder: Path, now_s: float) -> None:
 
 def main(arguments: list[str]) -> int:
     os.nice(10)
-    folder, command = Path(arguments[0]), arguments[1]
+    folder = Path(arguments[0])
     connection = connect(folder / "archive", sync="--sync" in arguments)
     connection.execute("PRAGMA cache_size=-131072")  # versions arrive in the order of their keys: most pages are met once
-    if command == "take":
-        number = int(arguments[2])
-        take(connection, folder / f"log-{number}", number)
-    else:
-        collect(connection, msgspec.json.decode(sys.stdin.buffer.read(), type=Plan))
-        sweep(connection, folder, time.time())
+    read = msgspec.json.Decoder(Order).decode
+    while select.select([sys.stdin], [], [], IDLE_S)[0] and (line := sys.stdin.buffer.readline()):
+        order = read(line)
+        if order.take is not None:
+            take(connection, folder / f"log-{order.take}", order.take)
+        if order.collect is not None:
+            collect(connection, order.collect)
+            sweep(connection, folder, time.time())
+        os.write(1, DONE)
     connection.close()
     return 0
 

@@ -15,22 +15,22 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from fogbank.store.archive import Archive
-from fogbank.store.archiver import Plan
+from fogbank.store.archiver import Order, Plan
+from fogbank.store.archivist import Archivist
 from fogbank.store.blobs import Blobs
 from fogbank.store.branch import FOREVER, Branch
 from fogbank.store.log import Log, frames
 from fogbank.store.memory import Memory, Packed
 from fogbank.store.records import DELETED, decode_frame
-from fogbank.store.tables import Record, Table
+from fogbank.store.tables import Record, Table, change
 from fogbank.store.transaction import Transaction
 
 FORMAT = 1
@@ -61,11 +61,17 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Catalogue(Record, frozen=True, kw_only=True):
-    """All branches and what their names have stood for, oldest first. A row of the tree 0, like any other."""
+    """All branches and what their names have stood for, oldest first. A row of the tree 0, like any other.
+
+    `last` is the highest number that a branch was ever given; `horizon` the sequence number before which the past is
+    not kept.
+    """
 
     name: str = "catalogue"
     branches: list[Line]
     heads: dict[str, list[Head]]
+    last: int = 0
+    horizon: int = 0
 
 
 CATALOGUE = Table("store.catalogue", Catalogue, key=("name",))
@@ -80,7 +86,8 @@ class Store:
         self.memory_limit = memory_limit
         self._lock = lock
         self._temporary = temporary
-        self._archiver: tuple[subprocess.Popen[bytes], Memory | None] | None = None
+        self._archivist = Archivist(folder, sync=sync)
+        self._leaving: Memory | None = None
         self.archive = Archive(folder / "archive")
         self.blobs = Blobs(folder / "blobs", sync=sync)
         self.memories: list[Memory] = []
@@ -161,7 +168,9 @@ class Store:
         return Branch(self, -1, self._line(number).tree, self._path(number, sequence))
 
     def _stood_for(self, name: str, sequence: int) -> int:
-        """The branch that a name stood for at a sequence number."""
+        """The branch that a name stood for at a sequence number. Raises Problem."""
+        if sequence < self.catalogue.horizon:
+            raise Problem(f"@{sequence} is longer ago than is kept (@{self.catalogue.horizon})")
         heads = self.catalogue.heads[name]
         found = next((h.branch for h in reversed(heads) if h.since <= sequence), None)
         if found is None:  # before the name was made: the line it was cloned from
@@ -195,22 +204,22 @@ class Store:
         number = self.heads.pop(source).number
         heads = {n: h for n, h in self.catalogue.heads.items() if n != source}
         heads[name] = [*heads.get(name, []), Head(self.sequence + 1, number)]
-        self._save(Catalogue(branches=self.catalogue.branches, heads=heads), at_ms)
+        self._save(change(self.catalogue, heads=heads), at_ms)
         self.heads[name] = self._branch(number)
 
     def drop(self, name: str, at_ms: int) -> None:
         """Forgets a name."""
         self.heads.pop(name).forget()
         heads = {n: h for n, h in self.catalogue.heads.items() if n != name}
-        self._save(Catalogue(branches=self.catalogue.branches, heads=heads), at_ms)
+        self._save(change(self.catalogue, heads=heads), at_ms)
 
     def _next_number(self) -> int:
-        return max((line.number for line in self.catalogue.branches), default=0) + 1
+        return max([self.catalogue.last, *(line.number for line in self.catalogue.branches)]) + 1
 
     def _point(self, name: str, line: Line, at_ms: int) -> Branch:
         heads = dict(self.catalogue.heads)
         heads[name] = [*heads.get(name, []), Head(self.sequence + 1, line.number)]
-        self._save(Catalogue(branches=[*self.catalogue.branches, line], heads=heads), at_ms)
+        self._save(change(self.catalogue, branches=[*self.catalogue.branches, line], heads=heads, last=line.number), at_ms)
         branch = self.heads[name] = self._branch(line.number)
         return branch
 
@@ -251,39 +260,35 @@ class Store:
         for branch in (self._meta, *self.heads.values()):
             branch.writing = {}
         self._advance()
-        while len(self.memories) > MEMORIES_LIMIT:
-            self.archived(wait=True)
-
-    def _spawn(self, *arguments: str, feed: bytes = b"") -> subprocess.Popen[bytes]:
-        sync = ["--sync"] if self.sync else []
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fogbank.store.archiver", str(self.folder), *arguments, *sync], stdin=subprocess.PIPE, close_fds=True
-        )
-        assert process.stdin is not None
-        process.stdin.write(feed)
-        process.stdin.close()
-        return process
+        try:
+            while len(self.memories) > MEMORIES_LIMIT:
+                self.archived(wait=True)
+        except Problem:
+            pass  # memory grows until it succeeds; whoever asks `archived` next learns of it
 
     def _advance(self) -> None:
-        """Starts the archiver on the oldest ended segment, unless it is at work."""
-        if self._archiver is None and len(self.memories) > 1:
-            oldest = self.memories[-1]
-            self._archiver = self._spawn("take", str(oldest.segment)), oldest
+        """Has the archiver take the oldest ended segment, unless it is at work."""
+        if not self._archivist.busy and len(self.memories) > 1:
+            self._leaving = self.memories[-1]
+            self._archivist.order(msgspec.json.encode(Order(take=self._leaving.segment)))
 
     def archived(self, *, wait: bool = False) -> bool:
-        """Whether the archiver is idle; takes note of what it has finished. To be asked now and then."""
-        if self._archiver is None:
-            return True
-        process, memory = self._archiver
-        if (process.wait() if wait else process.poll()) is None:
+        """Whether the archiver is idle; takes note of what it has finished. To be asked now and then. Raises Problem."""
+        if not self._archivist.busy:
+            self._advance()  # after a failure: again
+            return not self._archivist.busy
+        done = self._archivist.finished(wait=wait)
+        if done is None:
             return False
-        self._archiver = None
-        if process.returncode == 0 and memory is not None:
-            self.archive.spaces.update(memory.spaces)
-            self.memories.remove(memory)
-            self.log.forget(memory.segment)
+        leaving, self._leaving = self._leaving, None
+        if not done:
+            raise Problem("the archiver failed; versions stay in memory and in the log until it succeeds")
+        if leaving is not None:
+            self.archive.spaces.update(leaving.spaces)
+            self.memories.remove(leaving)
+            self.log.forget(leaving.segment)
         self._advance()
-        return self._archiver is None
+        return not self._archivist.busy
 
     def plan(self, horizon: int) -> Plan:
         """What the collector must keep so that every name can be read at any sequence number from the horizon on."""
@@ -298,19 +303,29 @@ class Store:
             forks.setdefault(line.parent, []).append(line.fork)
         return Plan(horizon=horizon, trees={line.number: line.tree for line in lines}, forks=forks)
 
-    def collect(self, horizon: int) -> bool:
+    def collect(self, horizon: int, at_ms: int) -> bool:
         """Starts the collection of what lies before the horizon. False: the archiver is at work."""
         if not self.archived():
             return False
         plan = self.plan(horizon)
-        self._archiver = self._spawn("collect", feed=msgspec.json.encode(plan)), None
+        self._prune(plan, at_ms)
+        self._archivist.order(msgspec.json.encode(Order(collect=plan)))
         return True
+
+    def _prune(self, plan: Plan, at_ms: int) -> None:
+        """Drops from the catalogue what the plan does not keep."""
+        heads: dict[str, list[Head]] = {}
+        for name, history in self.catalogue.heads.items():
+            ended = [head for head, after in pairwise([*history, Head(FOREVER, 0)]) if after.since < plan.horizon]
+            heads[name] = [head for head in history if head not in ended]
+        branches = [line for line in self.catalogue.branches if line.number in plan.trees]
+        if len(branches) < len(self.catalogue.branches) or heads != self.catalogue.heads:
+            self._save(change(self.catalogue, branches=branches, heads=heads, horizon=plan.horizon), at_ms)
 
     def close(self) -> None:
         """Writes what is left; a temporary store is removed."""
         self.log.close()
-        if self._archiver is not None:
-            self._archiver[0].wait()
+        self._archivist.close()
         self.archive.close()
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
