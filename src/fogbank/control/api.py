@@ -1,6 +1,6 @@
 """The `/_fogbank` API: clock, clone, backtrack, reset, snapshot, explain, coverage. JSON in, JSON out.
 
-    GET  /_fogbank/health                      (also /_localstack/health, /health)
+    GET  /_fogbank/health                      (also /_localstack/health)
     POST /_fogbank/reset                       (also /_localstack/state/reset, /moto-api/reset)
     GET  /_fogbank/clock        POST {"advance": "15m"} | {"freeze": true} | {"resume": true}
     GET  /_fogbank/clouds       POST /_fogbank/clones {"name": "x"}      DELETE /_fogbank/clones/x
@@ -28,7 +28,7 @@ from fogbank.access.evaluate import explain
 from fogbank.control.moments import moment, span_ms
 from fogbank.gateway import cors
 from fogbank.gateway.cloud import Cloud, notes
-from fogbank.gateway.pipeline import Gateway, Reply
+from fogbank.gateway.pipeline import Gateway, Reply, report
 from fogbank.kernel.clock import wall_ms
 from fogbank.kernel.http import HttpRequest, HttpResponse
 from fogbank.store import snapshot
@@ -37,6 +37,8 @@ from fogbank.store.store import Problem, Store
 _RESETS = ("/_fogbank/reset", "/_localstack/state/reset", "/moto-api/reset")
 _HEALTHS = ("/_fogbank/health", "/_localstack/health")
 MAIN = "main"
+LAST_MS = 253_370_764_800_000
+"""What no date can be written of any more."""
 
 
 class House(Protocol):
@@ -82,7 +84,7 @@ class Control:
             return False
         if "origin" in request.headers and cors.allowed(request) is None:
             reply(answer({"error": "this origin may not control the cloud"}, 403))
-        elif cloud.strict and not request.client.startswith(("127.", "::1")):
+        elif cloud.strict and not _this_machine(request.client):
             reply(answer({"error": "a cloud that is open to other machines is controlled from its own"}, 403))
         else:
             task = self._house.loop.create_task(self._answer(cloud, request, reply))
@@ -97,7 +99,10 @@ class Control:
         except Refused as problem:
             response = answer({"error": str(problem)}, problem.status)
         except (Problem, ValueError, msgspec.DecodeError, OSError) as problem:
-            response = answer({"error": str(problem)}, 400)
+            response = answer({"error": " ".join(str(problem).split())}, 400)
+        except Exception:
+            failure = report(f"{request.method} {request.path}", "", self._house.gateway.debug)
+            response = answer({"error": failure.message}, 500)
         self._house.gateway.turn.say(lambda: reply(response))
 
     def _action(self, method: str, path: str) -> Callable[[Cloud, HttpRequest], Any]:
@@ -158,7 +163,10 @@ class Control:
         body = self._body(request)
         clock = cloud.clock
         if "advance" in body:
-            clock.advance(span_ms(str(body["advance"])))
+            span = span_ms(str(body["advance"]))
+            if clock.now_ms() + span > LAST_MS:
+                raise Refused("the clock does not go beyond the year 9999")
+            clock.advance(span)
         elif body.get("freeze"):
             clock.freeze()
         elif body.get("resume"):
@@ -192,6 +200,8 @@ class Control:
     async def _backtrack(self, cloud: Cloud, request: HttpRequest) -> Any:
         store = self._house.store
         kind, value = moment(str(self._body(request).get("to", "")), cloud.clock.now_ms())
+        if kind == "at" and value > cloud.clock.now_ms():
+            raise Refused("that is still to come")
         if kind == "at":
             value = store.locate(cloud.name, value)
         elif value > store.sequence:
@@ -220,7 +230,7 @@ class Control:
         found = notes(cloud, request_id)
         if not found:
             raise Refused(f"nothing is remembered of request {request_id}: it was the account's root, or too long ago", 404)
-        return {"request_id": request_id, "decisions": [explain(query, policies) for query, policies in found]}
+        return {"request_id": request_id, "decisions": [explain(one.query, one.policies) for one in found]}
 
     async def _coverage(self, cloud: Cloud, request: HttpRequest) -> Any:
         return self._house.coverage()
@@ -228,6 +238,10 @@ class Control:
     async def _stop(self, cloud: Cloud, request: HttpRequest) -> Any:
         self._house.loop.call_later(0.05, self._house.stop)
         return {"stopping": os.getpid()}
+
+
+def _this_machine(client: str) -> bool:
+    return client.removeprefix("::ffff:").startswith("127.") or client == "::1"
 
 
 async def _slowly(work: Iterator[None]) -> None:

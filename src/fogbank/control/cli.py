@@ -22,10 +22,22 @@ def data_directory() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fogbank"
 
 
+_ENDPOINT = "the cloud to talk to (else FOGBANK_ENDPOINT, AWS_ENDPOINT_URL, port 4566)"
+
+
+class _Command(argparse.ArgumentParser):
+    """One command: it takes --endpoint behind its name too."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+        if not self.prog.endswith(" up"):
+            self.add_argument("--endpoint", default=argparse.SUPPRESS, help=_ENDPOINT)
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="fogbank", description="A whole AWS-compatible cloud on one machine.")
-    top.add_argument("--endpoint", help="the cloud to talk to (else FOGBANK_ENDPOINT, AWS_ENDPOINT_URL, port 4566)")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    top = argparse.ArgumentParser(prog="fogbank", description="A whole AWS-compatible cloud on one machine.", allow_abbrev=False)
+    top.add_argument("--endpoint", help=_ENDPOINT)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Command)
 
     up = commands.add_parser("up", help="start the cloud (until Ctrl-C)")
     up.add_argument("--port", type=int, default=DEFAULT_PORT)
@@ -33,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--data", type=Path, default=None, metavar="DIR", help=f"where it keeps everything (default {data_directory()})")
     up.add_argument("--ephemeral", action="store_true", help="keep nothing")
     up.add_argument("--detach", action="store_true", help="return once it is ready")
-    up.add_argument("--durability", choices=("process", "power"), default="process", help="what an acknowledged write survives (default: process)")
+    up.add_argument(
+        "--durability", choices=("process", "power"), default="process", help="what an acknowledged write survives (default: process)"
+    )
     up.add_argument("--retention", default="24h", help="how far back the log can be read (default 24h)")
     up.add_argument("--seed", type=int, default=None, help="make chance repeatable")
     up.add_argument("--debug", action="store_true", help="print a traceback for every internal failure")
@@ -74,19 +88,28 @@ def main(arguments: list[str], serve: Serve) -> int:
         return serve(options)
     where = endpoint(options.endpoint)
     try:
-        return COMMANDS[options.command](where, options)
+        status = COMMANDS[options.command](where, options)
+        sys.stdout.flush()
+        return status
     except (Unreachable, Refusal) as problem:
         print(f"fogbank: {problem}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # as in `fogbank coverage | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def exports(where: str) -> str:
     """The lines that point every AWS SDK and tool at a cloud."""
-    return f"export AWS_ENDPOINT_URL={where}\nexport AWS_ACCESS_KEY_ID=test\nexport AWS_SECRET_ACCESS_KEY=test\nexport AWS_DEFAULT_REGION=us-east-1"
+    lines = {"ENDPOINT_URL": where, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}
+    return "\n".join(f"export AWS_{name}={value}" for name, value in lines.items())
 
 
 def _env(where: str, options: argparse.Namespace) -> int:
-    print(exports(where))
+    """The exports, for eval in a shell; and since version 1 of the aws command line does not look at AWS_ENDPOINT_URL for SQS,
+    RDS and a few more (aws/aws-cli issue 8737), a function that tells it. Semicolons: many write eval without quotes."""
+    print("".join(f"{line};\n" for line in exports(where).splitlines()), end="")
+    print('aws() { command aws ${AWS_ENDPOINT_URL:+"--endpoint-url=$AWS_ENDPOINT_URL"} "$@"; };')
     return 0
 
 

@@ -21,13 +21,17 @@ class Refusal(Exception):
 
 def endpoint(given: str | None) -> str:
     """`--endpoint`, else FOGBANK_ENDPOINT, else AWS_ENDPOINT_URL, else the default port."""
-    return (given or os.environ.get("FOGBANK_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL") or f"http://localhost:{DEFAULT_PORT}").rstrip("/")
+    where = given or os.environ.get("FOGBANK_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL") or f"http://localhost:{DEFAULT_PORT}"
+    return (where if "://" in where else f"http://{where}").rstrip("/")
 
 
 def ask(where: str, method: str, path: str, body: dict[str, Any] | None = None, timeout_s: float = 600) -> Any:
     """One request to the `/_fogbank` API. Raises Unreachable and Refusal."""
-    parts = urlsplit(where)
-    connection = http.client.HTTPConnection(parts.hostname or "localhost", parts.port or 80, timeout=timeout_s)
+    try:
+        parts = urlsplit(where)
+        connection = http.client.HTTPConnection(parts.hostname or "localhost", parts.port or 80, timeout=timeout_s)
+    except ValueError as problem:
+        raise Unreachable(f"{where} is not an endpoint ({problem})") from None
     try:
         connection.request(method, "/_fogbank" + path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -39,7 +43,9 @@ def ask(where: str, method: str, path: str, body: dict[str, Any] | None = None, 
     try:
         answer = json.loads(content)
     except ValueError:
-        raise Unreachable(f"{where} is not a Fogbank cloud") from None
+        answer = None
+    if not isinstance(answer, dict):
+        raise Unreachable(f"{where} is not a Fogbank cloud")
     if response.status >= 400:
         raise Refusal(answer.get("error", content.decode()))
     return answer

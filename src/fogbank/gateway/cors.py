@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from fogbank.kernel.http import HttpRequest, HttpResponse
+
+Reply = Callable[[HttpResponse], None]
 
 _OURS = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|[a-z0-9.-]+\.localhost)(?::\d+)?")
 
@@ -24,11 +27,26 @@ def headers(origin: str) -> list[tuple[str, str]]:
     ]
 
 
+def readable(reply: Reply, origin: str) -> Reply:
+    """A reply that also lets a page of an origin read the answer, whatever it is."""
+
+    def answer(response: HttpResponse) -> None:
+        response.headers = [*response.headers, *headers(origin)]
+        reply(response)
+
+    return answer
+
+
+def refusal() -> HttpResponse:
+    """The answer to a page of the internet: everybody knows our key, so a signature says nothing of who made the page."""
+    return HttpResponse(403, [("Content-Type", "text/plain")], b"this origin may not call the cloud\n")
+
+
 def preflight(request: HttpRequest) -> HttpResponse:
     """The answer to OPTIONS."""
     origin = allowed(request)
     if origin is None:
-        return HttpResponse(403, [("Content-Type", "text/plain")], b"this origin may not call the cloud\n")
+        return refusal()
     answer = headers(origin)
     answer.append(("Access-Control-Allow-Methods", "GET, PUT, POST, DELETE, HEAD, PATCH"))
     answer.append(("Access-Control-Allow-Headers", request.headers.get("access-control-request-headers", "*")))

@@ -238,8 +238,6 @@ class Call(Passage):
             body.drop()
 
     def send(self, response: HttpResponse) -> None:
-        if "origin" in self.request.headers and (origin := cors.allowed(self.request)):
-            response.headers = [*response.headers, *cors.headers(origin)]
         reply = self.reply
         self.gateway.turn.say(lambda: reply(response))
 
@@ -306,20 +304,27 @@ class Gateway:
     def admit(self, cloud: Cloud, request: HttpRequest, reply: Reply) -> Call | FormCall | None:
         """Names and authenticates a request; None where it was answered at once."""
         path = request.path
+        if "origin" in request.headers:
+            if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+                reply(cors.preflight(request))
+                return None
+            origin = cors.allowed(request)
+            if origin is not None:
+                reply = cors.readable(reply, origin)
+            elif not cloud.strict:
+                reply(cors.refusal())
+                return None
         if (path[:2] == "/_" or path == "/moto-api/reset") and self.local(cloud, request, reply):
             return None
         request_id = cloud.chance.request_id()
         entry: Entry | None = None
         try:
-            if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
-                reply(cors.preflight(request))
-                return None
             if is_form(request):
                 return FormCall(self, cloud, request, reply, request_id)
             scope = signature.peek(request)
             name = scope.service if scope is not None else None
             routed = address.path(request) if name in (None, "s3") and "x-amz-target" not in request.headers else None
-            found = identify.identify(request, name, routed)
+            found = identify.identify(plain_form(request), name, routed)
             entry = self.entry(found.service, found.operation, found.protocol)
             signed, principal = cloud.callers.authenticate(request, entry.dialect, entry.model)
             return Call(self, cloud, entry, request, found.labels, signed, principal, reply, request_id)
@@ -404,6 +409,14 @@ def report(what: str, request_id: str, debug: bool) -> ServiceException:
     if debug:
         traceback.print_exc()
     return ServiceException("InternalFailure", "We encountered an internal error. Please try again.", status=500)
+
+
+def plain_form(request: HttpRequest) -> HttpRequest:
+    """The request with its form unzipped, where it is one: its Action is inside. (What was signed is the zipped one.)"""
+    headers = request.headers
+    if headers.get("content-encoding") != "gzip" or not headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return request
+    return HttpRequest(request.method, request.path, request.query, headers, unzipped(request.body), request.client)
 
 
 def unzipped(body: bytes) -> bytes:

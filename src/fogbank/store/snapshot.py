@@ -6,6 +6,7 @@ Both directions are generators that yield now and then, so that an event loop ca
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tarfile
@@ -101,31 +102,46 @@ def load(store: Store, name: str, source: Path, at_ms: int) -> Iterator[None]:
         raise Problem(f"{source} is not a snapshot ({problem})") from None
     if header is None or rows is None or int(header.read()) > FORMAT:
         raise Problem(f"{source} was written by a newer Fogbank")
-    with tar:
-        for entry in tar:
-            if entry.name.startswith("blobs/"):
-                _load_blob(store, tar, entry)
+    loading = f"{name}~loading"
+    try:
+        with tar:
+            for entry in tar:
+                if entry.name.startswith("blobs/"):
+                    yield from _load_blob(store, tar, entry)
+            branch = store.create(loading, at_ms)
+            while size := rows.read(4):
+                tx = Transaction(store, branch, at_ms)
+                for space, key, packed in msgspec.msgpack.decode(rows.read(int.from_bytes(size, "big"))):
+                    tx.restore(Raw(space), key, Packed(packed))  # type: ignore[arg-type]
+                tx.commit()
+                store.write()
                 yield
-        branch = store.create(f"{name}~loading", at_ms)
-        while size := rows.read(4):
-            tx = Transaction(store, branch, at_ms)
-            for space, key, packed in msgspec.msgpack.decode(rows.read(int.from_bytes(size, "big"))):
-                tx.restore(Raw(space), key, Packed(packed))  # type: ignore[arg-type]
-            tx.commit()
-            store.write()
-            yield
-        store.adopt(f"{name}~loading", name, at_ms)
+    except (tarfile.TarError, msgspec.DecodeError, ValueError) as problem:
+        if loading in store.heads:
+            store.drop(loading, at_ms)
+        raise Problem(f"{source} is not a whole snapshot ({problem})") from None
+    store.adopt(loading, name, at_ms)
 
 
-def _load_blob(store: Store, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> None:
-    target = store.blobs.path(Path(entry.name).name)
+def _load_blob(store: Store, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Iterator[None]:
+    """Brings one large value in, if it is what its name says. Raises ValueError."""
+    name = Path(entry.name).name
+    target = store.blobs.path(name)
     if target.exists():
         return
     content = tar.extractfile(entry)
     assert content is not None
     target.parent.mkdir(exist_ok=True)
     spool = store.blobs.spool_path()
-    with spool.open("wb") as file:
-        while chunk := content.read(1 << 20):
-            file.write(chunk)
-    os.replace(spool, target)
+    found = hashlib.sha256()
+    try:
+        with spool.open("wb") as file:
+            while chunk := content.read(1 << 20):
+                found.update(chunk)
+                file.write(chunk)
+                yield
+        if name.removeprefix("sha256:") != found.hexdigest():
+            raise ValueError(f"{name} is damaged")
+        os.replace(spool, target)
+    finally:
+        spool.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,15 +21,36 @@ T = TypeVar("T")
 ACCOUNT = "000000000000"
 
 
-def boto(endpoint: str, service: str, access_key: str = "test", secret: str = "test", token: str | None = None, region: str = "us-east-1", **config: Any) -> Any:
+@lru_cache(1)
+def _models() -> Any:
+    """botocore's models, read once: they are most of the cost of a client."""
+    import botocore.session
+
+    return botocore.session.Session().get_component("data_loader")
+
+
+def boto(
+    endpoint: str,
+    service: str,
+    access_key: str = "test",
+    secret: str = "test",
+    token: str | None = None,
+    region: str = "us-east-1",
+    **config: Any,
+) -> Any:
     """A boto3 client of a cloud, without retries."""
     import boto3
+    import botocore.session
     from botocore.config import Config
 
-    merged = Config(retries={"total_max_attempts": 1, "mode": "standard"}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=60)
+    merged = Config(
+        retries={"total_max_attempts": 1, "mode": "standard"}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=60
+    )
     if config:
         merged = merged.merge(Config(**config))
-    session = boto3.session.Session(access_key, secret, token, region)
+    core = botocore.session.Session()
+    core.register_component("data_loader", _models())
+    session = boto3.session.Session(access_key, secret, token, region, botocore_session=core)
     return session.client(service, endpoint_url=endpoint, config=merged)
 
 
@@ -102,7 +124,13 @@ class Cloud:
         self.close()
 
     def client(
-        self, service: str, access_key: str = "test", secret: str = "test", token: str | None = None, region: str = "us-east-1", **config: Any
+        self,
+        service: str,
+        access_key: str = "test",
+        secret: str = "test",
+        token: str | None = None,
+        region: str = "us-east-1",
+        **config: Any,
     ) -> Any:
         """A boto3 client; the same one for the same arguments."""
         key = (service, access_key, secret, token, region, repr(sorted(config.items())))
