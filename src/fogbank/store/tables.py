@@ -72,7 +72,7 @@ def _space(name: str, owner: Table[Any] | Index[Any]) -> int:
     return number
 
 
-class Ordered:
+class Ordered(Generic[R]):
     """What a table and an index have in common: an order over keys made of a record's fields."""
 
     name: str
@@ -96,8 +96,30 @@ class Ordered:
             high = min(high, base + keys.encode(before if isinstance(before, tuple) else (before,)))
         return low, high
 
+    def scan(
+        self,
+        at_: At,
+        *prefix: Part,
+        starting: str = "",
+        at: Bound | None = None,
+        after: Bound | None = None,
+        before: Bound | None = None,
+        reverse: bool = False,
+    ) -> Iterator[R]:
+        """Records under a prefix of the order's fields, in order, read as they are asked for.
 
-class Table(Ordered, Generic[R]):
+        `starting`: the next part of the key is text that begins so. `at`/`after`: from the next part (or
+        tuple of parts) on, including or excluding it. `before`: up to it, excluding it. `reverse`: from the end.
+        Rows may be put and deleted while the scan is under way.
+        """
+        low, high = self._bounds(prefix, starting, at, after, before)
+        return self._records(at_.tx, low, high, reverse)
+
+    def _records(self, tx: Any, low: bytes, high: bytes, reverse: bool) -> Iterator[R]:
+        raise NotImplementedError
+
+
+class Table(Ordered[R]):
     """Records of one class, in the order of their keys."""
 
     def __init__(self, name: str, record: type[R], key: tuple[str, ...]) -> None:
@@ -149,24 +171,8 @@ class Table(Ordered, Generic[R]):
             index.follow(tx, key, old, None)
         tx.write(self, key, None)
 
-    def scan(
-        self,
-        at_: At,
-        *prefix: Part,
-        starting: str = "",
-        at: Bound | None = None,
-        after: Bound | None = None,
-        before: Bound | None = None,
-        reverse: bool = False,
-    ) -> Iterator[R]:
-        """Records under a prefix of the key, in order, read as they are asked for.
-
-        `starting`: the next part of the key is text that begins so. `at`/`after`: from the next part (or
-        tuple of parts) on, including or excluding it. `before`: up to it, excluding it. `reverse`: from the end.
-        Rows may be put and deleted while the scan is under way.
-        """
-        low, high = self._bounds(prefix, starting, at, after, before)
-        for _, record in at_.tx.scan(self, low, high, reverse):
+    def _records(self, tx: Any, low: bytes, high: bytes, reverse: bool) -> Iterator[R]:
+        for _, record in tx.scan(self, low, high, reverse):
             yield record
 
     def watch(self, *prefix: Part) -> tuple[int, bytes]:
@@ -174,7 +180,7 @@ class Table(Ordered, Generic[R]):
         return self.space, keys.encoder(self._types[: len(prefix)])(*prefix)
 
 
-class Index(Ordered, Generic[R]):
+class Index(Ordered[R]):
     """A second order over a table. Its rows hold the primary keys."""
 
     decode = staticmethod(msgspec.msgpack.Decoder(bytes).decode)
@@ -204,19 +210,7 @@ class Index(Ordered, Generic[R]):
             if after is not None:
                 tx.write(self, after, key)
 
-    def scan(
-        self,
-        at_: At,
-        *prefix: Part,
-        starting: str = "",
-        at: Bound | None = None,
-        after: Bound | None = None,
-        before: Bound | None = None,
-        reverse: bool = False,
-    ) -> Iterator[R]:
-        """Records in this order; see `Table.scan`."""
-        low, high = self._bounds(prefix, starting, at, after, before)
-        tx = at_.tx
+    def _records(self, tx: Any, low: bytes, high: bytes, reverse: bool) -> Iterator[R]:
         for _, key in tx.scan(self, low, high, reverse):
             yield tx.get(self.table, key)
 
