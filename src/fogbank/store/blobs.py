@@ -36,7 +36,7 @@ class Body(Record, frozen=True, kw_only=True):
     content: bytes
 
 
-BODIES = Table("store.bodies", Body, key=("name",))
+BODIES = Table("store.bodies", Body, key=("name",), weight=32)
 
 
 _names = re.compile(rb"sha256:([0-9a-f]{64})").findall

@@ -55,12 +55,12 @@ class Branch:
         value = view.get(key, NOTHING)
         if value is NOTHING:
             value = view[key] = self._find(table, key)
-            self.remembered()
+            self.remembered(table.weight)
         return value
 
-    def remembered(self) -> None:
+    def remembered(self, weight: int) -> None:
         """One more value is in the view: when there are too many, all go."""
-        self._viewed += 1
+        self._viewed += weight
         if self._viewed > VIEW_LIMIT:
             self.forget()
 
@@ -121,7 +121,7 @@ class Branch:
                     value = self._find(table, key, archived)
                     if size <= 128:  # a long scan must not push everything else out
                         view[key] = value
-                        self.remembered()
+                        self.remembered(table.weight)
                 if value is not None:
                     if searching:
                         searching = False

@@ -72,12 +72,13 @@ class Space:
 class Memory:
     """The versions of one log segment."""
 
-    __slots__ = ("count", "instants", "segment", "spaces")
+    __slots__ = ("count", "instants", "segment", "size", "spaces")
 
     def __init__(self, segment: int) -> None:
         self.segment = segment
         self.spaces: dict[int, Space] = {}
         self.count = 0
+        self.size = 0
         self.instants: list[tuple[int, int, int]] = []
         """(branch, instant, sequence number), one for each instant at which a branch was written."""
 

@@ -29,6 +29,8 @@ ROWS = 2000
 class Raw:
     """A table of which only the number is known: its values stay packed."""
 
+    weight = 1
+
     def __init__(self, space: int) -> None:
         self.space = space
 

@@ -36,7 +36,7 @@ from fogbank.store.transaction import Transaction
 FORMAT = 1
 MEMORY_LIMIT = 50_000
 """Versions in memory before a segment ends."""
-MEMORIES_LIMIT = 8
+MEMORIES_LIMIT = 6
 """Segments that may wait for the archiver before writers wait for it."""
 
 

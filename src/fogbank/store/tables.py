@@ -78,6 +78,7 @@ class Ordered(Generic[R]):
     name: str
     space: int
     fields: tuple[str, ...]
+    weight: int
     _types: tuple[type, ...]
 
     def _bounds(
@@ -122,11 +123,13 @@ class Ordered(Generic[R]):
 class Table(Ordered[R]):
     """Records of one class, in the order of their keys."""
 
-    def __init__(self, name: str, record: type[R], key: tuple[str, ...]) -> None:
+    def __init__(self, name: str, record: type[R], key: tuple[str, ...], *, weight: int = 1) -> None:
+        """`weight`: how many ordinary records (of about a kilobyte) one of these can take the room of in memory."""
         hints = get_type_hints(record)
         self.name = name
         self.record = record
         self.fields = key
+        self.weight = weight
         self._hints = hints
         self._types = tuple(hints[f] for f in key)
         self.space = _space(name, self)
@@ -189,6 +192,7 @@ class Index(Ordered[R]):
         self.table = table
         self.name = name
         self.fields = fields
+        self.weight = 1
         self.where = where
         self._types = tuple(table._hints[f] for f in fields)
         self.space = _space(name, self)

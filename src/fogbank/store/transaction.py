@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fogbank.store.branch import Branch, Ordered
     from fogbank.store.store import Store
 
+MEMORY_BYTES = 16 << 20
+"""Bytes of frames before a segment ends."""
+
 Undo = tuple["Ordered", bytes, Any, Space, Any]
 
 
@@ -57,7 +60,7 @@ class Transaction:
         self.writes.append((number, key, value))
         view[key] = value
         if before is NOTHING:
-            branch.remembered()
+            branch.remembered(table.weight)
         if value is not None and number in branch.gaps:
             branch.close_gaps(number, key)
 
@@ -92,10 +95,12 @@ class Transaction:
         store = self._store
         branch = self.branch
         store.sequence = self.sequence
-        store.log.append(encode((self.sequence, self.at_ms, branch.number, branch.tree, self.writes)))
+        frame = encode((self.sequence, self.at_ms, branch.number, branch.tree, self.writes))
+        store.log.append(frame)
         memory = store.memories[0]
         memory.count += len(self.writes)
+        memory.size += len(frame)
         memory.mark(branch.number, self.at_ms, self.sequence)
-        if memory.count >= store.memory_limit:
+        if memory.count >= store.memory_limit or memory.size >= MEMORY_BYTES:
             store.rotate()
         return True

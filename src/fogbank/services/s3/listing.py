@@ -16,7 +16,21 @@ from fogbank.kernel.operation import Answer, operation
 from fogbank.services.s3 import checksums, refusals, rules
 from fogbank.services.s3.multipart import upload_at
 from fogbank.services.s3.reading import page_size
-from fogbank.services.s3.state import OBJECTS, PARTS, UPLOADS, VERSIONS, Bucket, MultipartUpload, Object, bucket_at, get_version, owner
+from fogbank.services.s3.state import (
+    BEFORE_ALL,
+    NULL,
+    OBJECTS,
+    PARTS,
+    UPLOADS,
+    VERSIONS,
+    Bucket,
+    MultipartUpload,
+    Object,
+    bucket_at,
+    get_version,
+    owner,
+    rank_of,
+)
 
 T = TypeVar("T", Object, MultipartUpload)
 Place = str | tuple[str, int] | tuple[str, str]
@@ -198,9 +212,13 @@ def _versions(ctx: Context, bucket: str, prefix: str) -> Callable[[str | None, P
     """Both tables as one: by key, the newest first."""
 
     def scan(at: str | None, after: Place | None) -> Iterator[Object]:
-        current_after = after[0] if isinstance(after, tuple) else after
+        current: Iterator[Object]
+        if isinstance(after, tuple):  # the key's current version may come after the place: newer ones were deleted since
+            current = (found for found in OBJECTS.scan(ctx, bucket, starting=prefix, at=after[0]) if _in_order(found) > after)
+        else:
+            current = OBJECTS.scan(ctx, bucket, starting=prefix, at=at, after=after)
         return merge(
-            OBJECTS.scan(ctx, bucket, starting=prefix, at=at, after=current_after),
+            current,
             VERSIONS.scan(ctx, bucket, starting=prefix, at=at, after=after),
             key=_in_order,
         )
@@ -224,7 +242,7 @@ def list_object_versions(ctx: Context, req: Any) -> Answer:
     last = found.last
     versions: list[dict[str, Any]] = []
     markers: list[dict[str, Any]] = []
-    before = after[0] if isinstance(after, tuple) else None
+    before = after[0] if isinstance(after, tuple) and _follows(ctx, bucket, *after) else None
     shown_owner = owner(bucket.account)
     for version in found.entries:
         entry: dict[str, Any] = {
@@ -260,16 +278,24 @@ def list_object_versions(ctx: Context, req: Any) -> Answer:
 
 
 def _version_place(ctx: Context, bucket: Bucket, req: Any) -> Place | None:
-    """Where a page of versions begins."""
+    """Where a page of versions begins. The marker's version may be gone: who empties a bucket deletes each page before the next."""
     if req.VersionIdMarker is not None and not req.KeyMarker:
         message = "A version-id marker cannot be specified without a key marker."
         raise refusals.invalid_argument(message, "version-id-marker", req.VersionIdMarker)
     if not req.VersionIdMarker:
         return req.KeyMarker or None
     version = get_version(ctx, bucket, req.KeyMarker, req.VersionIdMarker)
-    if version is None:
-        raise refusals.invalid_argument("Invalid version id specified", "version-id-marker", req.VersionIdMarker)
-    return version.key, version.rank
+    if version is not None:
+        return version.key, version.rank
+    if req.VersionIdMarker == NULL:  # nobody knows where it was: once more what is left of the key
+        return req.KeyMarker, BEFORE_ALL
+    return req.KeyMarker, rank_of(req.VersionIdMarker)
+
+
+def _follows(ctx: Context, bucket: Bucket, key: str, rank: int) -> bool:
+    """Whether a key has a version at this place or newer, so that what comes after is not its latest."""
+    newest = OBJECTS.get(ctx, bucket.name, key) or next(VERSIONS.scan(ctx, bucket.name, key), None)
+    return newest is not None and newest.rank <= rank
 
 
 @operation("ListParts")

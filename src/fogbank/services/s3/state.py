@@ -21,6 +21,8 @@ from fogbank.store.tables import Record, Table
 
 NULL = "null"
 """The version id of an object that was written while its bucket was not versioned."""
+BEFORE_ALL = -(1 << 61)
+"""A rank newer than any version's."""
 
 
 class PublicAccessBlock(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -248,6 +250,6 @@ def rank_of(version_id: str) -> int:
     try:
         if len(version_id) != 32:
             raise ValueError(version_id)
-        return max(-int(version_id[:16], 16), -(1 << 61))
+        return max(-int(version_id[:16], 16), BEFORE_ALL)
     except ValueError:
         raise refusals.invalid_argument("Invalid version id specified", "versionId", version_id) from None

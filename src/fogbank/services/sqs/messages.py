@@ -64,7 +64,7 @@ def count(
             received=tally.received + received,
             sweep_at_ms=sweep_at_ms,
             due_at_ms=due_at_ms,
-            fresh_from_ms=fresh_from_ms or tally.fresh_from_ms,
+            fresh_from_ms=min(fresh_from_ms or tally.fresh_from_ms, ctx.now),  # the machine's clock may have been set back
         ),
     )
 
