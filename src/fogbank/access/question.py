@@ -73,12 +73,15 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 # EC2 names no resource where an action has none; others say `*`.
 _SILENT_ABOUT_ANY = frozenset({"ec2", "s3", "iam", "sts", "sqs", "sns"})
+_LOWER_CASE = frozenset({"sqs"})  # it says `sqs:sendmessage`
 
 
 def denial_message(query: Query, decision: Decision) -> str:
     """AWS's sentence: who, what, on which resource, and which kind of policy did not allow it or denied it."""
     action = query.action
     service = action.partition(":")[0].lower()
+    if service in _LOWER_CASE:
+        action = action.lower()
     where = ""
     if query.resource != "*" or service not in _SILENT_ABOUT_ANY:
         where = f' on resource: "{query.resource}"' if service == "s3" else f" on resource: {query.resource}"

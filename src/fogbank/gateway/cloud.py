@@ -13,7 +13,7 @@ from fogbank.gateway.authenticate import Callers, Identities
 from fogbank.gateway.authorise import Authoriser, Decided
 from fogbank.kernel.chance import Chance
 from fogbank.kernel.clock import Clock, Setting
-from fogbank.kernel.operation import Wait
+from fogbank.kernel.operation import Wait, Waiting
 from fogbank.store import Record, Table
 from fogbank.store.store import Store
 from fogbank.store.tables import At
@@ -111,7 +111,7 @@ class Cloud:
                 self.authoriser.forget()
                 spaces = frozenset()
             if space in parked:
-                self._wake(space, key)
+                self.wake(space, key)
             elif space == outbox.OUTBOX.space:
                 self.look_at_outbox()
 
@@ -182,7 +182,8 @@ class Cloud:
         self.leave(parked)
         self._loop.call_soon(parked.again)
 
-    def _wake(self, space: int, key: bytes) -> None:
+    def wake(self, space: int, key: bytes) -> None:
+        """Runs those again who wait for a key."""
         for parked in list(self._parked.get(space, ())):
             if any(s == space and key.startswith(prefix) for s, prefix in parked.watches):
                 self._release(parked)
@@ -253,6 +254,12 @@ class Cloud:
             if wait is not None:
                 outbox.put(tx, item.task, outbox.payload(item), wait.until_ms, item.account, item.region)
             self.commit(tx)
+        except Waiting as waiting:
+            tx.undo()
+            again = self.begin()
+            outbox.done(again, item)
+            outbox.put(again, item.task, outbox.payload(item), min(waiting.wait.until_ms, again.at_ms + 1000), item.account, item.region)
+            self.commit(again)
         except Exception as problem:
             tx.undo()
             failing = self.begin()

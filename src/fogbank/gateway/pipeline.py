@@ -42,7 +42,7 @@ from fogbank.gateway.turn import Turn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
-from fogbank.kernel.operation import Operate, Service, Wait
+from fogbank.kernel.operation import Operate, Service, Wait, Waiting, Watch
 from fogbank.store.blobs import Blobs, Upload
 from fogbank.store.store import Store
 from fogbank.store.transaction import Transaction
@@ -193,6 +193,10 @@ class Call(Passage):
             tx.undo()
             self.refuse(problem)
             return
+        except Waiting as waiting:
+            tx.undo()
+            self._parked = cloud.park(waiting.wait, self.run)
+            return
         except Exception:
             tx.undo()
             self.fail()
@@ -268,6 +272,7 @@ class Gateway:
         self.debug = debug
         self.local: Local = lambda cloud, request, reply: False
         self.clouds: dict[str, Cloud] = {}
+        self.blobs.ready = self._ready_soon
         self._services = services
         self._identities = identities
         self._manifests: dict[str, Service | None] = {}
@@ -298,6 +303,14 @@ class Gateway:
         if found is None:
             found = self._entries[key] = Entry(self, service, operation, protocol)
         return found
+
+    def _ready_soon(self, watch: Watch) -> None:
+        self.loop.call_soon_threadsafe(self._ready, watch)
+
+    def _ready(self, watch: Watch) -> None:
+        """Work beside the loop is done: whoever waited for it goes on."""
+        for cloud in self.clouds.values():
+            cloud.wake(*watch)
 
     # identify and authenticate
 

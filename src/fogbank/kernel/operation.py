@@ -20,6 +20,14 @@ class Wait(NamedTuple):
     until_ms: int
 
 
+class Waiting(Exception):
+    """A `Wait` said from deep inside an operation: nothing of this attempt stays."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__(wait)
+        self.wait = wait
+
+
 Operate = Callable[[Context, Any], "Answer | Wait"]
 F = TypeVar("F", bound=Callable[..., Any])
 

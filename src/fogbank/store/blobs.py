@@ -11,24 +11,30 @@ import hashlib
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
+from fogbank.kernel.operation import Wait, Waiting, Watch
 from fogbank.store.tables import At, Record, Table
 
 INLINE_BYTES = 32 * 1024
 CHUNK_BYTES = 256 * 1024
+AT_ONCE_BYTES = 1 << 20
+"""What may be read on the event loop."""
+
+DigestKey = tuple[tuple[tuple[Path, int, int], ...], tuple[str, ...]]
 
 
 class Blob(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A kept value, as a record holds it. `name` is "sha256:<hex>" for a file, "row:<id>" for a row."""
+    """A kept value, as a record holds it: `name` is "row:<id>" for a row, or "sha256:<hex>" for `size` bytes of a file from `start`."""
 
     name: str
     size: int
+    start: int = 0
 
 
 class Body(Record, frozen=True, kw_only=True):
@@ -77,6 +83,23 @@ def digest(algorithm: str) -> Digest:
 
         return _Crc(getattr(checksums, algorithm), 4 if algorithm == "crc32c" else 8)
     raise KeyError(algorithm)
+
+
+def _digests(chunks: Iterable[bytes], algorithms: tuple[str, ...]) -> dict[str, bytes]:
+    made = {name: digest(name) for name in algorithms}
+    for chunk in chunks:
+        for one in made.values():
+            one.update(chunk)
+    return {name: one.digest() for name, one in made.items()}
+
+
+def _read(parts: Iterable[tuple[Path, int, int]]) -> Iterator[bytes]:
+    for path, start, size in parts:
+        with path.open("rb") as file:
+            file.seek(start)
+            while size and (chunk := file.read(min(size, CHUNK_BYTES))):
+                yield chunk
+                size -= len(chunk)
 
 
 class Upload:
@@ -157,6 +180,10 @@ class Blobs:
         self.sync = sync
         self._count = 0
         self._pool: ThreadPoolExecutor | None = None
+        self._digesting: dict[DigestKey, Future[dict[str, bytes]]] = {}
+        self._digested: dict[DigestKey, Future[dict[str, bytes]]] = {}
+        self.ready: Callable[[Watch], None] = lambda watch: None
+        """Called from a thread, when what a Waiting waits for is there."""
         for left in self.spool.iterdir():
             left.unlink()
 
@@ -222,10 +249,53 @@ class Blobs:
                 rows.append(self._row(at, blob)[start : start + take])
                 parts.append((self._spilled(at, blob), start, take))
             else:
-                parts.append((self.path(blob.name), start, take))
+                parts.append((self.path(blob.name), blob.start + start, take))
             left -= take
             start = 0
         return b"".join(rows) if len(rows) == len(parts) else Slices(parts)
+
+    def share(self, at: At, blobs: Sequence[Blob], start: int = 0, size: int | None = None) -> tuple[Blob, ...]:
+        """The same bytes, or some of them, for another record: of the same files; rows again, since a row goes with its record."""
+        left = sum(b.size for b in blobs) - start if size is None else size
+        shared: list[Blob] = []
+        for blob in blobs:
+            take = min(blob.size - start, left)
+            if take <= 0:
+                start = max(0, start - blob.size)
+                continue
+            if blob.name.startswith("row:"):
+                shared.append(self.keep(at, self._row(at, blob)[start : start + take]))
+            else:
+                shared.append(Blob(blob.name, take, blob.start + start))
+            left -= take
+            start = 0
+        return tuple(shared)
+
+    def digests(self, at: At, blobs: Sequence[Blob], start: int, size: int, algorithms: tuple[str, ...]) -> dict[str, bytes]:
+        """Checksums of kept bytes. Many of them are read beside the loop: then Waiting is raised, and they are there when asked again."""
+        opened = self.open(at, blobs, start, size)
+        if isinstance(opened, bytes):
+            return _digests([opened], algorithms)
+        parts = tuple(opened.parts())
+        if size <= AT_ONCE_BYTES:
+            return _digests(_read(parts), algorithms)
+        key = (parts, algorithms)
+        found = self._digested.pop(key, None)
+        if found is not None:
+            return found.result()
+        watch = (0, repr(key).encode())
+        future = self._digesting.get(key)
+        if future is None:
+            future = self._digesting[key] = self.pool.submit(lambda: _digests(_read(parts), algorithms))
+            future.add_done_callback(lambda done: self._digests_done(key, done, watch))
+        raise Waiting(Wait((watch,), at.tx.at_ms + 3_600_000))
+
+    def _digests_done(self, key: DigestKey, done: Future[dict[str, bytes]], watch: Watch) -> None:
+        if len(self._digested) > 1000:  # of callers who went away
+            self._digested.clear()
+        self._digested[key] = done
+        self._digesting.pop(key, None)
+        self.ready(watch)
 
     def _row(self, at: At, blob: Blob) -> bytes:
         body = BODIES.get(at, blob.name)
@@ -242,4 +312,6 @@ class Blobs:
             spool = self.spool_path()
             spool.write_bytes(content)
             os.replace(spool, target)
+        else:
+            os.utime(target)
         return target

@@ -43,6 +43,8 @@ class Overlay(msgspec.Struct, frozen=True):
     xml_namespace: str | None = None
     # Shapes as the query protocol names them, merged into the model's.
     query_shapes: dict[str, dict[str, Any]] = {}
+    # The member that a form may leave to the path of the request.
+    path_member: str | None = None
     # Error traits the model lacks.
     errors: dict[str, dict[str, Any]] = {}
     # Root elements of XML answers, by operation.

@@ -121,11 +121,16 @@ def _form(compiler: _Compiler) -> Reader:
     readers = forms.FormReaders(compiler.shapes, ec2=compiler.protocol == "ec2")
     flat = readers.flat(compiler.name)
     shape = readers.structure(compiler.name)
+    in_path = compiler.model.overlay.path_member
+    if in_path not in compiler.shape.members:
+        in_path = None
 
     def read(request: HttpRequest, labels: Labels) -> Any:
         try:
             text = request.body.decode()
             parameters = dict(forms.pairs(f"{request.query}&{text}" if request.query else text))
+            if in_path is not None and request.path != "/" and in_path not in parameters:
+                parameters[in_path] = forms.label(request.path)
             raw = parameters if flat else shape(forms.plant(parameters))
         except (UnicodeDecodeError, forms.Malformed, RecursionError) as problem:
             raise serialization(compiler.model, compiler.protocol, str(problem)) from None

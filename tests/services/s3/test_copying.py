@@ -117,3 +117,29 @@ def test_a_copy_of_an_object_in_parts_is_whole(s3: Any, bucket: str) -> None:
     assert copied["ETag"] == f'"{hashlib.md5(b"".join(bodies)).hexdigest()}"'
     s3.delete_object(Bucket=bucket, Key="parts")
     assert s3.get_object(Bucket=bucket, Key="whole")["Body"].read() == b"".join(bodies)
+
+
+def test_others_are_served_while_a_copy_is_read(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """A copy that must read a large object does it beside the loop: its ETag is the MD5 of the whole, and others need not wait."""
+    content = bytes(range(256)) * 4096 * 20
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+    half = len(content) // 2
+    parts = [
+        {"PartNumber": n, "ETag": s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=n, Body=body)["ETag"]}
+        for n, body in ((1, content[:half]), (2, content[half:]))
+    ]
+    s3.complete_multipart_upload(Bucket=bucket, Key="parts", UploadId=upload, MultipartUpload={"Parts": parts})
+    s3.copy_object(Bucket=bucket, Key="whole", CopySource=f"{bucket}/parts")
+    found = s3.get_object(Bucket=bucket, Key="whole")
+    assert found["ETag"] == f'"{hashlib.md5(content).hexdigest()}"'
+    assert found["Body"].read() == content
+    again = s3.create_multipart_upload(Bucket=bucket, Key="piece")["UploadId"]
+    middle = f"bytes={half - 3_000_000}-{half + 2_999_999}"
+    piece = s3.upload_part_copy(
+        Bucket=bucket, Key="piece", UploadId=again, PartNumber=1, CopySource=f"{bucket}/parts", CopySourceRange=middle
+    )["CopyPartResult"]["ETag"]
+    s3.complete_multipart_upload(Bucket=bucket, Key="piece", UploadId=again, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": piece}]})
+    s3.delete_object(Bucket=bucket, Key="parts")
+    assert s3.get_object(Bucket=bucket, Key="piece")["Body"].read() == content[half - 3_000_000 : half + 3_000_000]
+    ranged = s3.get_object(Bucket=bucket, Key="piece", Range="bytes=2999990-3000009")["Body"].read()
+    assert ranged == content[half - 10 : half + 10]

@@ -27,6 +27,7 @@ from fogbank.services.s3 import (
     objects,
     policies,
     reading,
+    refusals,
     rules,
     tagging,
     tasks,
@@ -52,8 +53,13 @@ def _bucket(ctx: Context, arn: str) -> Bucket | None:
 
 
 def _policy(ctx: Context, arn: str) -> str | None:
+    """The bucket's policy. Errors: NoSuchBucket, which S3 tells everybody: it looks before it asks whether they may."""
     bucket = _bucket(ctx, arn)
-    return None if bucket is None else policies.policy_for(ctx, bucket)
+    if bucket is not None:
+        return policies.policy_for(ctx, bucket)
+    if ctx.operation == "CreateBucket":
+        return None
+    raise refusals.no_such_bucket(arn[len(_ARN) :].partition("/")[0])
 
 
 def _owner(ctx: Context, arn: str) -> str | None:
@@ -96,7 +102,11 @@ def _auth_type(ctx: Context, req: Any) -> str | None:
 
 
 def _signature_version(ctx: Context, req: Any) -> str | None:
-    return "AWS4-HMAC-SHA256" if ctx.request is not None and ctx.account else None
+    """`AWS` is version 2."""
+    if ctx.request is None or not ctx.account:
+        return None
+    old = ctx.request.headers.get("authorization", "").startswith("AWS ") or "AWSAccessKeyId=" in ctx.request.query
+    return "AWS" if old else "AWS4-HMAC-SHA256"
 
 
 def _signature_age_ms(ctx: Context, req: Any) -> int | None:

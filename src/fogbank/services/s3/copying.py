@@ -1,13 +1,11 @@
 """CopyObject, and what UploadPartCopy shares with it: finding the source, its conditions, its bytes.
 
-Nothing is copied that can be shared: files are named by their content. What has to be read (a whole for its MD5, a part of
-a file) is read a chunk at a time.
+No byte is copied: records share files, or parts of them. What has to be read (a whole, for its MD5) is read beside the loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import base64
 from typing import Any, NamedTuple
 
 from fogbank.kernel.context import Context
@@ -16,7 +14,7 @@ from fogbank.services.s3 import checksums, conditions, refusals, rules
 from fogbank.services.s3.objects import requested_tags, stored, system_metadata, user_metadata
 from fogbank.services.s3.rules import Source
 from fogbank.services.s3.state import BUCKETS, OBJECTS, Bucket, Checksum, Object, bucket_at, get_version, object_arn, object_at
-from fogbank.store.blobs import CHUNK_BYTES, Blob, Slices, Upload, digest
+from fogbank.store.blobs import Blob
 
 COPY_BYTES = 5 << 30
 """The largest object that one CopyObject or UploadPartCopy takes."""
@@ -57,53 +55,6 @@ def source_at(ctx: Context, req: Any) -> Found:
     found = object_at(ctx, bucket, named.key, version_id) if here is None else here
     conditions.check_source(req, found)
     return Found(bucket, found, named)
-
-
-def shared(ctx: Context, blobs: tuple[Blob, ...]) -> tuple[Blob, ...]:
-    """The same bytes for another record: files as they are, rows again (a row goes with the record that holds it)."""
-    return tuple([ctx.blobs.keep(ctx, ctx.blobs.open(ctx, [blob])) if blob.name.startswith("row:") else blob for blob in blobs])
-
-
-class Joined(Upload):
-    """Bytes that lie in several files, or inside one: read where they are, and only written where they must be kept."""
-
-    __slots__ = ("_slices",)
-
-    def __init__(self, slices: Slices, algorithms: tuple[str, ...]) -> None:
-        super().__init__(None, None, slices.size)
-        self._slices = slices
-        made = {name: digest(name) for name in algorithms}
-        for chunk in self.chunks():
-            for one in made.values():
-                one.update(chunk)
-        self._digests.update({name: one.digest() for name, one in made.items()})
-
-    def chunks(self) -> Iterator[bytes]:
-        for path, start, size in self._slices.parts():
-            with path.open("rb") as file:
-                file.seek(start)
-                while size and (chunk := file.read(min(size, CHUNK_BYTES))):
-                    yield chunk
-                    size -= len(chunk)
-
-    def write(self, path: Path) -> None:
-        """Makes a file of its own, to be kept."""
-        with path.open("wb") as file:
-            file.writelines(self.chunks())
-        self.path = path
-
-
-def part_of(ctx: Context, blobs: tuple[Blob, ...], start: int, size: int, *algorithms: str) -> Upload:
-    """Bytes of an object, with the digests that will be asked for computed in one pass."""
-    opened = ctx.blobs.open(ctx, blobs, start, size)
-    return Upload(opened, None, len(opened)) if isinstance(opened, bytes) else Joined(opened, algorithms)
-
-
-def kept(ctx: Context, part: Upload) -> Blob:
-    if isinstance(part, Joined):
-        part.write(ctx.blobs.spool_path())
-    blob: Blob = ctx.blobs.keep(ctx, part)
-    return blob
 
 
 @operation("CopyObject")
@@ -190,8 +141,8 @@ def _content(ctx: Context, req: Any, source: Object) -> tuple[str, Checksum, tup
     algorithm = wanted or (known.algorithm if known is not None else checksums.DEFAULT)
     same = known if known is not None and known.algorithm == algorithm and known.type == "FULL_OBJECT" else None
     if not source.parts and same is not None:
-        return source.etag, same, shared(ctx, source.blobs)
-    whole = part_of(ctx, source.blobs, 0, source.size, "md5", algorithm.lower())
-    checksum = same or Checksum(algorithm, whole.base64(algorithm.lower()))
-    etag = f'"{whole.digest("md5").hex()}"' if source.parts else source.etag
-    return etag, checksum, shared(ctx, source.blobs)
+        return source.etag, same, ctx.blobs.share(ctx, source.blobs)
+    digests = ctx.blobs.digests(ctx, source.blobs, 0, source.size, ("md5", algorithm.lower()))
+    checksum = same or Checksum(algorithm, base64.b64encode(digests[algorithm.lower()]).decode())
+    etag = f'"{digests["md5"].hex()}"' if source.parts else source.etag
+    return etag, checksum, ctx.blobs.share(ctx, source.blobs)

@@ -5,6 +5,7 @@ An object shares its parts' bytes: completing copies nothing.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Sequence
 from itertools import pairwise
@@ -150,10 +151,10 @@ def upload_part_copy(ctx: Context, req: Any) -> Answer:
             f"The specified copy source is larger than the maximum allowable size for a copy source: {copying.COPY_BYTES}"
         )
     algorithm = upload.checksum_algorithm or checksums.DEFAULT
-    body = copying.part_of(ctx, source.blobs, *part_range, "md5", algorithm.lower())
-    checksum = Checksum(algorithm, body.base64(algorithm.lower()))
-    blobs = copying.shared(ctx, source.blobs) if part_range.size == source.size else (copying.kept(ctx, body),)
-    part = _put_part(ctx, upload, req.PartNumber, body.digest("md5"), part_range.size, checksum, blobs)
+    digests = ctx.blobs.digests(ctx, source.blobs, *part_range, ("md5", algorithm.lower()))
+    checksum = Checksum(algorithm, base64.b64encode(digests[algorithm.lower()]).decode())
+    blobs = ctx.blobs.share(ctx, source.blobs, *part_range)
+    part = _put_part(ctx, upload, req.PartNumber, digests["md5"], part_range.size, checksum, blobs)
     result: dict[str, Any] = {"ETag": part.etag, "LastModified": part.modified_at_ms}
     if upload.checksum_algorithm:
         result[checksums.MEMBERS[algorithm]] = checksum.value
