@@ -3,5 +3,5 @@
 Read in this order: `pipeline` (the hops, as a list), `authenticate`, `authorise`, `cloud` (one cloud: a branch, a
 clock, what waits), `turn` (one write to the log for all that happened in a turn of the event loop), `listen` (HTTP:
 connections), `message` (its grammar), `sendfile`,
-`spool` (large bodies), `address` (buckets in host names), `cors`.
+`spool` (large bodies), `zipped`, `forms` (browser uploads), `address` (buckets in host names), `cors`.
 """

@@ -21,7 +21,6 @@ import asyncio
 import importlib
 import sys
 import traceback
-import zlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -39,6 +38,7 @@ from fogbank.gateway.cloud import Cloud, Parked
 from fogbank.gateway.forms import FormCall, is_form
 from fogbank.gateway.passage import Passage
 from fogbank.gateway.turn import Turn
+from fogbank.gateway.zipped import plain_form, unzipped
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
@@ -50,7 +50,6 @@ from fogbank.wire import identify, model, refusal
 from fogbank.wire.codec import codec
 
 DEFAULT_REGION = "us-east-1"
-UNZIPPED_LIMIT_BYTES = 256 << 20
 
 Reply = Callable[[HttpResponse], None]
 Local = Callable[[Cloud, HttpRequest, Reply], bool]
@@ -422,23 +421,3 @@ def report(what: str, request_id: str, debug: bool) -> ServiceException:
     if debug:
         traceback.print_exc()
     return ServiceException("InternalFailure", "We encountered an internal error. Please try again.", status=500)
-
-
-def plain_form(request: HttpRequest) -> HttpRequest:
-    """The request with its form unzipped, where it is one: its Action is inside. (What was signed is the zipped one.)"""
-    headers = request.headers
-    if headers.get("content-encoding") != "gzip" or not headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        return request
-    return HttpRequest(request.method, request.path, request.query, headers, unzipped(request.body), request.client)
-
-
-def unzipped(body: bytes) -> bytes:
-    """A gzip'd request body (SDKs compress large ones), up to a limit."""
-    inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    try:
-        plain = inflate.decompress(body, UNZIPPED_LIMIT_BYTES)
-    except zlib.error:
-        raise ServiceException("SerializationException", "The request body is not valid gzip.") from None
-    if inflate.unconsumed_tail or not inflate.eof:
-        raise ServiceException("RequestEntityTooLarge", "The request body is too large, or cut off.", status=413)
-    return plain

@@ -18,7 +18,7 @@ _DEPTH = 40  # a dotted name deeper than this is no member of anything
 
 
 class Malformed(Exception):
-    """A form whose names make no tree."""
+    """A form whose names make no tree, or a path that is no text."""
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
@@ -36,8 +36,13 @@ def pairs(text: str) -> list[tuple[str, str]]:
 
 
 def label(text: str) -> str:
-    """A piece of a path, decoded (a plus is a plus there)."""
-    return unquote(text) if "%" in text else text
+    """A piece of a path, decoded (a plus is a plus there). Malformed where it is not UTF-8: two paths must not become one."""
+    if "%" not in text:
+        return text
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise Malformed("The path is not UTF-8") from None
 
 
 def plant(parameters: dict[str, str]) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from typing import NamedTuple
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
 
+from .forms import Malformed
 from .index import Entry, Index, index
 from .model import NEUTRAL, service
+from .overlay import Refusal
 from .refusal import refuse
 from .routes import router
 
@@ -137,6 +139,11 @@ def _by_action(table: Index, action: str, version: str, names: tuple[str, ...]) 
     raise Unidentified("InvalidAction", message, status=400, service=guess, protocol=protocol)
 
 
+def _unreadable(name: str, protocol: str, message: str) -> Unidentified:
+    told = service(name).overlay.path or Refusal("SerializationException", message)
+    return Unidentified(told.code, told.message, status=told.status, service=name, protocol=protocol)
+
+
 @cache
 def _with_routes(candidates: tuple[str, ...]) -> tuple[tuple[str, Entry], ...]:
     """Those that speak a REST protocol, the longest common prefix of their paths first."""
@@ -151,7 +158,10 @@ def _by_route(table: Index, request: HttpRequest, path: str, names: tuple[str, .
     for name, entry in _with_routes(candidates):
         if not path.startswith(entry.prefix):
             continue
-        found = router(name).match(request.method, path, request.query, request.headers)
+        try:
+            found = router(name).match(request.method, path, request.query, request.headers)
+        except Malformed as problem:
+            raise _unreadable(name, entry.protocols[0], str(problem)) from None
         if found is not None:
             operation, labels = found
             return Call(name, operation.name, entry.protocols[0], labels)

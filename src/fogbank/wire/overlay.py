@@ -30,12 +30,13 @@ class Overlay(msgspec.Struct, frozen=True):
     signing: tuple[str, ...] = ()
     # False: lengths, ranges, patterns and enums are the service's own business; only types and required members are checked here.
     constraints: bool = True
-    # How a violated constraint, a missing member, a malformed body, a missing body, a malformed argument are refused.
+    # How a violated constraint, a missing member, a malformed body, a missing body, a malformed argument or path are refused.
     violation: Refusal | None = None
     missing: Refusal | None = None
     malformed: Refusal | None = None
     bodiless: Refusal | None = None
     misfit: Refusal | None = None
+    path: Refusal | None = None
     # Sentences for a violated pattern, by the pattern.
     patterns: dict[str, str] = {}
     # What comes before the shape's name in the `__type` of a JSON error.
