@@ -261,25 +261,25 @@ def test_a_role_may_be_assumed_when_its_trust_policy_names_the_caller() -> None:
 
 
 MESSAGES: list[tuple[Policies, str]] = [
-    (stack(), "because no identity-based policy allows the sqs:SendMessage action"),
+    (stack(), "because no identity-based policy allows the sqs:sendmessage action"),
     (stack(DENY), "with an explicit deny in an identity-based policy"),
-    (stack(ALLOW, boundary=SILENT), "because no permissions boundary allows the sqs:SendMessage action"),
+    (stack(ALLOW, boundary=SILENT), "because no permissions boundary allows the sqs:sendmessage action"),
     (stack(ALLOW, boundary=DENY), "with an explicit deny in a permissions boundary"),
-    (stack(ALLOW, session=SILENT), "because no session policy allows the sqs:SendMessage action"),
+    (stack(ALLOW, session=SILENT), "because no session policy allows the sqs:sendmessage action"),
     (stack(ALLOW, session=DENY), "with an explicit deny in a session policy"),
-    (stack(ALLOW, scp=SILENT), "because no service control policy allows the sqs:SendMessage action"),
+    (stack(ALLOW, scp=SILENT), "because no service control policy allows the sqs:sendmessage action"),
     (stack(ALLOW, scp=DENY), "with an explicit deny in a service control policy"),
-    (stack(ALLOW, owner=OTHER), "because no resource-based policy allows the sqs:SendMessage action"),
+    (stack(ALLOW, owner=OTHER), "because no resource-based policy allows the sqs:sendmessage action"),
     (stack(ALLOW, resource={"Effect": "Deny", **NAMES_ALL}), "with an explicit deny in a resource-based policy"),
 ]
 
 
 @pytest.mark.parametrize(("policies", "why"), MESSAGES)
 def test_a_denial_says_why(policies: Policies, why: str) -> None:
-    """AWS's sentence, for each kind of policy."""
+    """AWS's sentence, for each kind of policy; SQS's actions are in lower case there."""
     query = Query(USER, ACTION, RESOURCE, Context(USER))
     message = denial_message(query, decide(query, policies))
-    assert message == f"User: {USER.arn} is not authorized to perform: sqs:SendMessage on resource: {RESOURCE} {why}"
+    assert message == f"User: {USER.arn} is not authorized to perform: sqs:sendmessage on resource: {RESOURCE} {why}"
 
 
 def test_a_denial_in_s3_and_ec2() -> None:

@@ -111,6 +111,8 @@ def test_s3_sync_and_removal(aws: Shell) -> None:
     (here / "sub").mkdir(parents=True)
     for name in ("a.txt", "b c.txt", "sub/ü.txt"):
         (here / name).write_text(name)
+    for file in here.rglob("*.txt"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))  # S3's times are whole seconds: a file of this second would look newer
     aws("s3", "mb", "s3://synced")
     aws("s3", "sync", here, "s3://synced/x", "--no-progress")
     assert aws("s3", "sync", here, "s3://synced/x", "--no-progress") == ""

@@ -419,7 +419,7 @@ def test_explain_names_what_refused(server: Process, shell: Shell) -> None:
     with pytest.raises(ClientError) as caught:
         server.client("sqs", **jane).create_queue(QueueName="queue")
     response = caught.value.response
-    assert "no identity-based policy allows the sqs:CreateQueue action" in response["Error"]["Message"]
+    assert "no identity-based policy allows the sqs:createqueue action" in response["Error"]["Message"]
     said = shell("explain", response["ResponseMetadata"]["RequestId"])
     for word in (
         "user/jane",

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from .people import people, refused
 from .raw import Raw, ask
+
+__all__ = ["people", "refused"]
 
 
 @pytest.fixture

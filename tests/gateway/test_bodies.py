@@ -256,7 +256,7 @@ def test_a_tampered_large_call_is_refused(cloud: Any, raw: Raw) -> None:
         headers = {"X-Amz-Target": "AmazonSQS.SendMessage", "Content-Type": "application/x-amz-json-1.0", **extra}
         content = request(cloud.endpoint, "POST", "/", body, headers, service="sqs").replace(b"text ", b"tExt ", 1)
         answer = raw.send(content).answer()
-        assert (answer.status, b"InvalidSignatureException" in answer.body) == (400, True)
+        assert (answer.status, b"SignatureDoesNotMatch" in answer.body) == (403, True)
     assert "Messages" not in cloud.client("sqs").receive_message(QueueUrl=url)
 
 

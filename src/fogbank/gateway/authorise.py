@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from fogbank.access import authorization, policy
 from fogbank.access.context import Context as Conditions
 from fogbank.access.evaluate import decide
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
 
 DECISIONS_LIMIT = 10_000
+SMALL_BYTES = 4096
 _TAG_MEMBERS = ("Tags", "tags", "TagSet", "TagList", "Tagging")
 
 
@@ -71,7 +74,7 @@ class Decided(NamedTuple):
 class RequestConditions(Conditions):
     """The condition keys of one request: the global ones, the service's own, and tags; each found when first asked for."""
 
-    __slots__ = ("_arn", "_ctx", "_manifest", "_req", "_resource")
+    __slots__ = ("_arn", "_ctx", "_manifest", "_req", "_resource", "_settled")
 
     def __init__(
         self,
@@ -88,8 +91,19 @@ class RequestConditions(Conditions):
         self._req = req
         self._resource = resource
         self._arn = arn
+        self._settled = False
+
+    def settle(self) -> None:
+        """Finds every key now, and lets go of the request: a decision is remembered for longer than a body may take room."""
+        self.names()
+        self.get("aws:resourceaccount")
+        self._settled = True
+        self._req = self._resource = self.request = None
+        del self._ctx
 
     def _find(self, name: str) -> Any:
+        if self._settled:
+            return super()._find(name)
         head, slash, _ = name.partition("/")
         key = head + slash
         if key not in self.values and name not in self.values:
@@ -189,16 +203,31 @@ class Authoriser:
         if document is None and (not owner or owner == principal.account) and self._cloud.callers.unlimited(principal):
             return None
         key = (principal.user_id, principal.arn, principal.session, action, arn, document, owner)
+        conditions = RequestConditions(ctx, manifest, req, resource, arn, given)
+        query = Query(principal, action, arn, conditions)
         decided = self._kept.get(key)
-        if decided is None:
-            query = Query(principal, action, arn, RequestConditions(ctx, manifest, req, resource, arn, given))
+        if decided is not None:
+            decided = Decided(query, decided.policies, decided.decision)  # explained with the keys of this request, not the first
+        else:
             decided = self._decide(query, document, owner)
-            if not query.context.asked:
+            if not conditions.asked:
                 if len(self._kept) > DECISIONS_LIMIT:
                     self._kept.clear()
                 self._kept[key] = decided
+        request = ctx.request
+        if request is not None and (not isinstance(request.body, bytes) or len(request.body) > SMALL_BYTES):
+            conditions.settle()
         self._cloud.remember(ctx.request_id, decided)
         return decided
+
+    def decide(self, ctx: Context, query: Query, policies: Policies) -> Decision:
+        """A decision whose policies a service has gathered itself (a role's trust): the organization's are added."""
+        principal: Principal = query.principal
+        if principal.account:
+            policies = msgspec.structs.replace(policies, scps=self._cloud.callers.policies_of(principal).scps)
+        decision = decide(query, policies)
+        self._cloud.remember(ctx.request_id, Decided(query, policies, decision))
+        return decision
 
     def _resource_of(self, action: str, arn: str, manifest: Service | None) -> Resource | None:
         """The declared resource type of an ARN, by the action's own types where several look alike."""

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 REMEMBERED = 1000
 """Decisions that can still be explained."""
-TASKS_A_TURN = 16
+TURN_S = 0.002
+"""How long tasks that are due may keep requests waiting."""
 
 
 class ClockSettings(Record, frozen=True, kw_only=True):
@@ -237,7 +238,8 @@ class Cloud:
         """Carries out what is due, some at a time so that requests come through."""
         self._running = True
         try:
-            for _ in range(TASKS_A_TURN):
+            end = self._loop.time() + TURN_S
+            while self._loop.time() < end:
                 item = outbox.first(self.reader())
                 if item is None or item.due_ms > self.clock.now_ms():
                     break

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
+from xml.etree import ElementTree
 
 from fogbank.access.chunks import Chunks
 from fogbank.access.post import verify_post
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 FIELDS_LIMIT_BYTES = 20_000
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,70})"?')
 _PARAMETER = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_OF_THE_SIGNATURE = ("x-amz-signature", "x-amz-credential", "x-amz-algorithm", "x-amz-date", "x-amz-security-token")
 _HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-type", "expires")
 
 
@@ -36,6 +38,20 @@ def is_form(request: HttpRequest) -> bool:
 
 def _malformed(message: str) -> ServiceException:
     return ServiceException("MalformedPOSTRequest", message)
+
+
+def _tagging(document: str) -> str:
+    """The field `tagging`, a document, as the header has it. Errors: MalformedXML."""
+    try:
+        if "<!DOCTYPE" in document:
+            raise ElementTree.ParseError
+        root = ElementTree.fromstring(document)
+    except ElementTree.ParseError:
+        message = "The XML you provided was not well-formed or did not validate against our published schema"
+        raise ServiceException("MalformedXML", message) from None
+    tags = [tag for tag in root.iter() if tag.tag.rpartition("}")[2] == "Tag"]
+    found = [{child.tag.rpartition("}")[2]: child.text or "" for child in tag} for tag in tags]
+    return urlencode([(tag.get("Key", ""), tag.get("Value", "")) for tag in found])
 
 
 class Form:
@@ -155,10 +171,9 @@ class FormCall:
         except ServiceException:
             form.upload.drop()
             raise
-        headers = {name: value for name, value in fields.items() if name in _HEADERS or name.startswith("x-amz-meta-")}
-        headers |= {
-            name: fields[name] for name in ("x-amz-storage-class", "x-amz-server-side-encryption", "x-amz-tagging") if name in fields
-        }
+        headers = {n: v for n, v in fields.items() if n in _HEADERS or (n.startswith("x-amz-") and n not in _OF_THE_SIGNATURE)}
+        if fields.get("tagging"):
+            headers["x-amz-tagging"] = _tagging(fields["tagging"])
         if fields.get("acl"):
             headers["x-amz-acl"] = fields["acl"]
         headers["host"] = request.headers.get("host", "")

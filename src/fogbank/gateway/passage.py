@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fogbank.access.principal import service as service_principal
+from fogbank.access.question import Decision, Policies, Query
 from fogbank.delivery import outbox
 from fogbank.gateway.authorise import Decided, denied
 from fogbank.kernel.context import Acting, Context
@@ -74,6 +75,14 @@ class Passage:
     def _check(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> Decided | None:
         manifest = self.entry.manifest if self.entry is not None else None
         return self.cloud.authoriser.may(ctx, manifest, action, resource, conditions, self._req)
+
+    def signature_age_ms(self) -> int | None:
+        """See `Context.signature_age_ms`: a call from a service has no signature."""
+        return None
+
+    def decide(self, ctx: Context, query: Query, policies: Policies) -> Decision:
+        """See `Context.decide`."""
+        return self.cloud.authoriser.decide(ctx, query, policies)
 
     def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None:
         """See `Context.later`."""

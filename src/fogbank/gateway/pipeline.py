@@ -27,6 +27,7 @@ from typing import Any
 
 from fogbank.access import refusals, signature
 from fogbank.access.chunks import Chunks
+from fogbank.access.dates import instant
 from fogbank.access.principal import ANONYMOUS, Principal
 from fogbank.access.principal import service as service_principal
 from fogbank.access.signature import Signed
@@ -71,9 +72,9 @@ class Entry:
         self.authorized_here: bool = getattr(self.function, "authorized_here", False)
         overlay = self.model.service.overlay
         self.dialect = overlay.dialect or ("json" if protocol in ("json", "rest-json", "smithy-rpc-v2-cbor") else "query")
-        self.family = "ec2" if protocol == "ec2" else self.dialect if protocol != "rest-json" else "rest-json"
         if self.model.service.query_compatible:
-            self.family = "query"
+            self.dialect = "query"  # its callers were promised the codes of old
+        self.family = protocol if protocol in ("ec2", "rest-json") else self.dialect
 
     @cached_property
     def demands(self) -> tuple[Demand, ...]:
@@ -110,6 +111,14 @@ class Call(Passage):
         self._parked: Parked | None = None
         self._started_ms = 0
 
+    def signature_age_ms(self) -> int | None:
+        """See `Context.signature_age_ms`."""
+        signed = self.signed
+        signed_ms = instant(signed.date) if signed is not None else None
+        if signed is None or signed_ms is None:
+            return None
+        return self.cloud.callers.dated_by(signed_ms if signed.method == "query" else None) - signed_ms
+
     def chunks(self) -> Chunks | None:
         """The decoder of an aws-chunked body, where the request has one."""
         signed = self.signed
@@ -120,6 +129,10 @@ class Call(Passage):
 
     def perform(self, body: bytes | Upload) -> None:
         """Decodes, validates and runs the request, whose body is here."""
+        entry = self.entry
+        if entry.function is None:
+            self.refuse(NotImplementedOperation(entry.service, entry.operation))
+            return
         try:
             self._take(body)
             self._req = self.entry.codec.decode(self.request, self.labels)
@@ -147,7 +160,7 @@ class Call(Passage):
             body.drop()
             if self.signed is not None and len(self.signed.payload) == 64:
                 self.gateway.verify_body(self)
-        if request.headers.get("content-encoding") == "gzip" and request.body:
+        if request.headers.get("content-encoding", "").lower() == "gzip" and request.body:
             request.body = unzipped(request.body)
 
     def run(self) -> None:
@@ -171,13 +184,12 @@ class Call(Passage):
             self.request,
             f"http://{self.request.headers.get('host', 'localhost')}",
         )
-        if self._started_ms:
+        if 0 < self._started_ms <= tx.at_ms:
             ctx.started_ms = self._started_ms
-        else:
+        else:  # the first time, or the cloud was taken back while the call waited
             self._started_ms = tx.at_ms
         try:
-            if function is None:
-                raise NotImplementedOperation(entry.service, entry.operation)
+            assert function is not None
             if not entry.authorized_here:
                 assert entry.manifest is not None
                 cloud.authoriser.check(ctx, entry.manifest, entry.demands, self._req, entry.family)

@@ -13,7 +13,9 @@ UNZIPPED_LIMIT_BYTES = 256 << 20
 def plain_form(request: HttpRequest) -> HttpRequest:
     """The request with its form unzipped, where it is one: its Action is inside. (What was signed is the zipped one.)"""
     headers = request.headers
-    if headers.get("content-encoding") != "gzip" or not headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    if headers.get("content-encoding", "").lower() != "gzip":
+        return request
+    if not headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return request
     return HttpRequest(request.method, request.path, request.query, headers, unzipped(request.body), request.client)
 

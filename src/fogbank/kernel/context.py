@@ -21,6 +21,10 @@ class Door(Protocol):
 
     def authorize(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> None: ...
 
+    def decide(self, ctx: Context, query: Any, policies: Any) -> Any: ...
+
+    def signature_age_ms(self) -> int | None: ...
+
     def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None: ...
 
 
@@ -132,6 +136,14 @@ class Context:
     def may(self, action: str, resource: str, **conditions: Any) -> bool:
         """Like `authorize`, as an answer."""
         return self.door.may(self, action, resource, conditions)
+
+    def signature_age_ms(self) -> int | None:
+        """How long ago the request was signed; None where it was not. By the cloud's clock for a URL, else by the machine's."""
+        return self.door.signature_age_ms()
+
+    def decide(self, query: Any, policies: Any) -> Any:
+        """The decision about an `access.Query` whose policies the service has gathered itself; to be explained like any other."""
+        return self.door.decide(self, query, policies)
 
     def later(self, task: str, payload: Any, *, delay_s: float = 0, at_ms: int | None = None) -> None:
         """Puts a task into the outbox, in this transaction: it runs after the commit, at least once.

@@ -58,9 +58,11 @@ class Log:
         """A file descriptor of the segment being written, for a sync on another thread."""
         return os.dup(self._file)
 
-    def rotate(self) -> int:
-        """Ends the segment and begins the next; the number of the one that ended."""
+    def rotate(self, *, sync: bool) -> int:
+        """Ends the segment (synced, if asked) and begins the next; the number of the one that ended."""
         self.write()
+        if sync:
+            os.fdatasync(self._file)
         os.close(self._file)
         ended = self.number
         self.number += 1

@@ -1,6 +1,7 @@
 """A branch as one file, and back: rows and large values, without history.
 
-The file is a tar: `rows` (frames as in the log, one transaction of up to ROWS rows each) and `blobs/<sha256>`.
+The file is a tar: `format` (its number, and the store's sequence number), `rows` (lengths and lists of rows, ROWS at
+most) and `blobs/sha256:...` (large ones in pieces, `+1`, `+2` ...).
 Both directions are generators that yield now and then, so that an event loop can serve requests in between.
 """
 
@@ -11,6 +12,7 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +26,7 @@ from fogbank.store.store import FORMAT, Problem, Store
 from fogbank.store.transaction import Transaction
 
 ROWS = 2000
+PIECE_BYTES = 8 << 20
 
 
 class Raw:
@@ -70,17 +73,27 @@ def save(store: Store, branch: Branch, target: Path) -> Iterator[None]:
                     yield
             _frame(rows, batch)
         with tarfile.open(partial, "w") as tar:
-            _member(tar, "format", f"{FORMAT}\n".encode())
+            _member(tar, "format", f"{FORMAT} {store.sequence}\n".encode())
             tar.add(rows_path, "rows")
             for name in sorted(blobs):
                 path = store.blobs.path(name)
                 if path.exists():
-                    tar.add(path, f"blobs/{name}")
-                yield
+                    yield from _add(tar, path, f"blobs/{name}")
         os.replace(partial, target)
     finally:
         rows_path.unlink(missing_ok=True)
         partial.unlink(missing_ok=True)
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str) -> Iterator[None]:
+    """Adds a file; a large one in pieces (`name`, `name+1`, `name+2` ...), so that nobody waits for the whole."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for number, start in enumerate(range(0, max(size, 1), PIECE_BYTES)):
+            entry = tarfile.TarInfo(f"{name}+{number}" if number else name)
+            entry.size = min(PIECE_BYTES, size - start)
+            tar.addfile(entry, file)
+            yield
 
 
 def _frame(rows: IO[bytes], batch: list[tuple[int, bytes, Any]]) -> None:
@@ -102,14 +115,14 @@ def load(store: Store, name: str, source: Path, at_ms: int) -> Iterator[None]:
         rows = tar.extractfile("rows")
     except (OSError, tarfile.TarError, KeyError) as problem:
         raise Problem(f"{source} is not a snapshot ({problem})") from None
-    if header is None or rows is None or int(header.read()) > FORMAT:
+    form, sequence = map(int, header.read().split()) if header is not None else (FORMAT, 0)
+    if rows is None or form > FORMAT:
         raise Problem(f"{source} was written by a newer Fogbank")
+    store.sequence = max(store.sequence, sequence)  # numbers made from it must go on growing
     loading = f"{name}~loading"
     try:
         with tar:
-            for entry in tar:
-                if entry.name.startswith("blobs/"):
-                    yield from _load_blob(store, tar, entry)
+            yield from _load_blobs(store, tar)
             branch = store.create(loading, at_ms)
             while size := rows.read(4):
                 tx = Transaction(store, branch, at_ms)
@@ -125,25 +138,28 @@ def load(store: Store, name: str, source: Path, at_ms: int) -> Iterator[None]:
     store.adopt(loading, name, at_ms)
 
 
-def _load_blob(store: Store, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Iterator[None]:
-    """Brings one large value in, if it is what its name says. Raises ValueError."""
-    name = Path(entry.name).name
-    target = store.blobs.path(name)
-    if target.exists():
-        return
-    content = tar.extractfile(entry)
-    assert content is not None
-    target.parent.mkdir(exist_ok=True)
-    spool = store.blobs.spool_path()
-    found = hashlib.sha256()
-    try:
-        with spool.open("wb") as file:
-            while chunk := content.read(1 << 20):
-                found.update(chunk)
-                file.write(chunk)
-                yield
-        if name.removeprefix("sha256:") != found.hexdigest():
-            raise ValueError(f"{name} is damaged")
-        os.replace(spool, target)
-    finally:
-        spool.unlink(missing_ok=True)
+def _load_blobs(store: Store, tar: tarfile.TarFile) -> Iterator[None]:
+    """Brings the large values in, if they are what their names say. Raises ValueError."""
+    entries = (entry for entry in tar if entry.name.startswith("blobs/"))
+    for name, pieces in groupby(entries, key=lambda entry: Path(entry.name).name.partition("+")[0]):
+        target = store.blobs.path(name)
+        if target.exists():
+            os.utime(target)  # young again: the sweep leaves it alone until a row names it
+            continue
+        target.parent.mkdir(exist_ok=True)
+        spool = store.blobs.spool_path()
+        found = hashlib.sha256()
+        try:
+            with spool.open("wb") as file:
+                for piece in pieces:
+                    content = tar.extractfile(piece)
+                    assert content is not None
+                    while chunk := content.read(1 << 20):
+                        found.update(chunk)
+                        file.write(chunk)
+                        yield
+            if name.removeprefix("sha256:") != found.hexdigest():
+                raise ValueError(f"{name} is damaged")
+            os.replace(spool, target)
+        finally:
+            spool.unlink(missing_ok=True)

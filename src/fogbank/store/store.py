@@ -16,6 +16,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
@@ -29,7 +30,7 @@ from fogbank.store.blobs import Blobs
 from fogbank.store.branch import FOREVER, Branch
 from fogbank.store.log import Log, frames
 from fogbank.store.memory import Memory, Packed
-from fogbank.store.records import DELETED, decode_frame
+from fogbank.store.records import DELETED, decode_frame, encode
 from fogbank.store.tables import Record, Table, change
 from fogbank.store.transaction import Transaction
 
@@ -98,6 +99,8 @@ class Store:
         self._meta = Branch(self, 0, 0, {0: FOREVER})
         self.catalogue: Catalogue = self._meta.get(CATALOGUE, CATALOGUE.key("catalogue")) or Catalogue(branches=[], heads={})
         self.heads: dict[str, Branch] = {name: self._branch(heads[-1].branch) for name, heads in self.catalogue.heads.items()}
+        for name in [n for n in self.heads if n.endswith("~loading")]:  # a snapshot that was being loaded when all ended
+            self.drop(name, 0)
         self._advance()
 
     @classmethod
@@ -108,13 +111,15 @@ class Store:
             folder = Path(tempfile.mkdtemp(prefix="fogbank-"))
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Problem(f"the data directory {folder} is in use by a running cloud") from None
+        if not _locked(lock):
+            raise Problem(f"the data directory {folder} is in use by a running cloud")
         version = folder / "format"
         if not version.exists():
-            version.write_text(f"{FORMAT}\n")
+            new = folder / "format.new"
+            new.write_text(f"{FORMAT}\n")
+            os.replace(new, version)
+        elif not version.read_text().strip().isdigit():
+            raise Problem(f"{folder} is no data directory of ours: its file `format` has no number")
         elif int(version.read_text()) > FORMAT:
             raise Problem(
                 f"the data in {folder} was written by a newer Fogbank (format {version.read_text().strip()}, this one reads {FORMAT})"
@@ -220,6 +225,9 @@ class Store:
         heads = dict(self.catalogue.heads)
         heads[name] = [*heads.get(name, []), Head(self.sequence + 1, line.number)]
         self._save(change(self.catalogue, branches=[*self.catalogue.branches, line], heads=heads, last=line.number), at_ms)
+        # An empty frame: the branch was there at this instant, though nothing was written to it yet.
+        self.log.append(encode((self.sequence, at_ms, line.number, line.tree, [])))
+        self.memories[0].mark(line.number, at_ms, self.sequence)
         branch = self.heads[name] = self._branch(line.number)
         return branch
 
@@ -255,7 +263,7 @@ class Store:
 
     def rotate(self) -> None:
         """Ends the segment: its versions wait for the archiver."""
-        self.log.rotate()
+        self.log.rotate(sync=self.sync)
         self.memories.insert(0, Memory(self.log.number))
         for branch in (self._meta, *self.heads.values()):
             branch.writing = {}
@@ -319,7 +327,7 @@ class Store:
             ended = [head for head, after in pairwise([*history, Head(FOREVER, 0)]) if after.since < plan.horizon]
             heads[name] = [head for head in history if head not in ended]
         branches = [line for line in self.catalogue.branches if line.number in plan.trees]
-        if len(branches) < len(self.catalogue.branches) or heads != self.catalogue.heads:
+        if plan.horizon > self.catalogue.horizon or heads != self.catalogue.heads:
             self._save(change(self.catalogue, branches=branches, heads=heads, horizon=plan.horizon), at_ms)
 
     def close(self) -> None:
@@ -330,6 +338,18 @@ class Store:
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Takes the lock. A cloud that was killed while it started its archiver lets go only when that has begun: a moment later."""
+    for _ in range(20):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.025)
+        else:
+            return True
+    return False
 
 
 def sync_file(descriptor: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fogbank.access import context as keys
-from fogbank.access.evaluate import Decision, Policies, Query, decide
+from fogbank.access.evaluate import Decision, Policies, Query
 from fogbank.access.policy import Named, parse
 from fogbank.access.principal import Principal
 from fogbank.access.question import denial_message
@@ -42,7 +42,7 @@ def decision(ctx: Context, principal: Principal, action: str, role: Role, values
         resource_account=role.account,
         resource_required=True,
     )
-    return query, decide(query, policies)
+    return query, ctx.decide(query, policies)
 
 
 def check(ctx: Context, principal: Principal, action: str, role: Role, values: dict[str, Any]) -> None:

@@ -12,9 +12,7 @@ control lists that grant, object lock, lifecycle, replication, website, logging,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Resource, Service
@@ -111,13 +109,7 @@ def _signature_version(ctx: Context, req: Any) -> str | None:
 
 def _signature_age_ms(ctx: Context, req: Any) -> int | None:
     """How old the request's signature is."""
-    if ctx.request is None:
-        return None
-    at = ctx.request.headers.get("x-amz-date") or dict(parse_qsl(ctx.request.query)).get("X-Amz-Date")
-    try:
-        return ctx.now - int(datetime.strptime(at or "", "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp() * 1000)
-    except ValueError:
-        return None
+    return ctx.signature_age_ms()
 
 
 def _resource_account(ctx: Context, req: Any) -> str | None:
