@@ -16,6 +16,7 @@ from fogbank.access.question import Decision, Policies, Query, denial_message
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Resource, Service
+from fogbank.store import Upload
 
 if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
@@ -43,6 +44,13 @@ def demands(manifest: Service, operation: str) -> tuple[Demand, ...]:
         types = [use.name for use in definition.resources] if definition is not None else []
         out.append(Demand(name, tuple(manifest.resources[t] for t in types if t in manifest.resources)))
     return tuple(out)
+
+
+def room(body: Any) -> int:
+    """Bytes of memory that a request's body takes."""
+    if isinstance(body, Upload):
+        return body.size if body.path is None else 0
+    return len(body or b"")
 
 
 def request_tags(req: Any) -> Mapping[str, str] | None:
@@ -214,8 +222,7 @@ class Authoriser:
                 if len(self._kept) > DECISIONS_LIMIT:
                     self._kept.clear()
                 self._kept[key] = decided
-        request = ctx.request
-        if request is not None and (not isinstance(request.body, bytes) or len(request.body) > SMALL_BYTES):
+        if ctx.request is not None and room(ctx.request.body) > SMALL_BYTES:
             conditions.settle()
         self._cloud.remember(ctx.request_id, decided)
         return decided
