@@ -7,6 +7,7 @@
     POST /_fogbank/backtrack    {"to": "10 seconds ago" | "2026-01-31T12:00:00Z" | "@1234"}
     POST /_fogbank/snapshot     {"save": "/file"} | {"load": "/file"}
     GET  /_fogbank/explain/REQUEST-ID
+    GET  /_fogbank/dead-letters POST: try them again
     GET  /_fogbank/coverage
     POST /_fogbank/stop
 
@@ -26,6 +27,7 @@ import msgspec
 
 from fogbank.access.evaluate import explain
 from fogbank.control.moments import moment, span_ms
+from fogbank.delivery import outbox
 from fogbank.gateway import cors
 from fogbank.gateway.cloud import Cloud, notes
 from fogbank.gateway.pipeline import Gateway, Reply, report
@@ -122,6 +124,8 @@ class Control:
             ("POST", "backtrack"): self._backtrack,
             ("POST", "snapshot"): self._snapshot,
             ("GET", "explain"): self._explain,
+            ("GET", "dead-letters"): self._dead_letters,
+            ("POST", "dead-letters"): self._retry_dead_letters,
             ("GET", "coverage"): self._coverage,
             ("POST", "stop"): self._stop,
         }
@@ -231,6 +235,19 @@ class Control:
         if not found:
             raise Refused(f"nothing is remembered of request {request_id}: it was the account's root, or too long ago", 404)
         return {"request_id": request_id, "decisions": [explain(one.query, one.policies) for one in found]}
+
+    async def _dead_letters(self, cloud: Cloud, request: HttpRequest) -> Any:
+        letters = [
+            {"task": item.task, "account": item.account, "region": item.region, "attempts": item.attempts, "error": item.error}
+            for item in outbox.dead(cloud.reader())
+        ]
+        return {"letters": letters}
+
+    async def _retry_dead_letters(self, cloud: Cloud, request: HttpRequest) -> Any:
+        tx = cloud.begin()
+        count = outbox.revive(tx, tx.at_ms)
+        cloud.commit(tx)
+        return {"retried": count}
 
     async def _coverage(self, cloud: Cloud, request: HttpRequest) -> Any:
         return self._house.coverage()

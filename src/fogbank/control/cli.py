@@ -76,6 +76,9 @@ def parser() -> argparse.ArgumentParser:
     clock.add_argument("action", nargs="?", choices=("now", "advance", "freeze", "resume"), default="now")
     clock.add_argument("span", nargs="?", help="for advance: 90s, 15m, '2 hours'")
 
+    dead = commands.add_parser("dead-letters", help="deliveries and other tasks that were given up")
+    dead.add_argument("--retry", action="store_true", help="try them all again")
+
     why = commands.add_parser("explain", help="every policy that was considered for a request, and what decided")
     why.add_argument("request_id", metavar="REQUEST-ID")
     return top
@@ -178,6 +181,15 @@ def _explain(where: str, options: argparse.Namespace) -> int:
     return 0
 
 
+def _dead_letters(where: str, options: argparse.Namespace) -> int:
+    if options.retry:
+        print(f"trying {ask(where, 'POST', '/dead-letters', {})['retried']} again")
+        return 0
+    for item in ask(where, "GET", "/dead-letters")["letters"]:
+        print(f"{item['task']} ({item['account']}, {item['region']}) after {item['attempts']} attempts: {item['error']}")
+    return 0
+
+
 def _show(value: Any, depth: int) -> None:
     """A tree as indented lines."""
     indent = "  " * depth
@@ -215,5 +227,6 @@ COMMANDS: dict[str, Callable[[str, argparse.Namespace], int]] = {
     "snapshot": _snapshot,
     "clock": _clock,
     "explain": _explain,
+    "dead-letters": _dead_letters,
     "coverage": _coverage,
 }

@@ -64,6 +64,20 @@ def failed(at: At, item: Item, error: str, now_ms: int) -> Item:
     return after
 
 
+def dead(at: At) -> list[Item]:
+    """The tasks that were given up."""
+    return list(DEAD.scan(at))
+
+
+def revive(at: At, now_ms: int) -> int:
+    """Puts every dead letter back, to be tried from the beginning; how many there were."""
+    items = dead(at)
+    for item in items:
+        DEAD.delete(at, item)
+        OUTBOX.put(at, change(item, attempts=0, due_ms=now_ms))
+    return len(items)
+
+
 def backoff_ms(attempts: int) -> int:
     """1 s, 2 s, 4 s ... at most 15 minutes."""
     return int(min(1000 * 2**attempts, 900_000))
