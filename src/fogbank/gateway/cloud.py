@@ -116,6 +116,13 @@ class Cloud:
             elif space == outbox.OUTBOX.space:
                 self.look_at_outbox()
 
+    def undo(self, tx: Transaction) -> None:
+        """Takes a transaction back, and with it what was learnt of callers from its writes."""
+        if not self.callers.spaces.isdisjoint([space for space, _, _ in tx.writes]):
+            self.callers.forget()
+            self.authoriser.forget()
+        tx.undo()
+
     def awake(self) -> None:
         """The branch under the cloud is another one now (or the first): everything remembered of the old one goes."""
         tx = self.begin()
@@ -257,13 +264,13 @@ class Cloud:
                 outbox.put(tx, item.task, outbox.payload(item), wait.until_ms, item.account, item.region)
             self.commit(tx)
         except Waiting as waiting:
-            tx.undo()
+            self.undo(tx)
             again = self.begin()
             outbox.done(again, item)
             outbox.put(again, item.task, outbox.payload(item), min(waiting.wait.until_ms, again.at_ms + 1000), item.account, item.region)
             self.commit(again)
         except Exception as problem:
-            tx.undo()
+            self.undo(tx)
             failing = self.begin()
             after = outbox.failed(failing, item, f"{type(problem).__name__}: {problem}", self.clock.now_ms())
             self.commit(failing)

@@ -195,21 +195,21 @@ class Call(Passage):
                 cloud.authoriser.check(ctx, entry.manifest, entry.demands, self._req, entry.family)
             answer = function(ctx, self._req)
             if isinstance(answer, Wait):
-                tx.undo()
+                cloud.undo(tx)
                 self._parked = cloud.park(answer, self.run)
                 return
             response = self.answer(answer)
             cloud.commit(tx)
         except ServiceException as problem:
-            tx.undo()
+            cloud.undo(tx)
             self.refuse(problem)
             return
         except Waiting as waiting:
-            tx.undo()
+            cloud.undo(tx)
             self._parked = cloud.park(waiting.wait, self.run)
             return
         except Exception:
-            tx.undo()
+            cloud.undo(tx)
             self.fail()
             return
         self.send(response)

@@ -55,12 +55,3 @@ class Chance:
         while len(out) < count:
             out += [alphabet[b % size] for b in self.bytes(count) if b < limit]
         return "".join(out[:count])
-
-    def below(self, bound: int) -> int:
-        """An integer in [0, bound)."""
-        bits = bound.bit_length()
-        size = (bits + 7) // 8
-        while True:
-            value = int.from_bytes(self.bytes(size), "big") >> (size * 8 - bits)
-            if value < bound:
-                return value

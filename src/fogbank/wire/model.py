@@ -173,10 +173,6 @@ class OperationModel:
     def streaming_input(self) -> bool:
         return self._streams(self.input)
 
-    @property
-    def streaming_output(self) -> bool:
-        return self._streams(self.output)
-
     def _streams(self, name: str | None) -> bool:
         if name is None:
             return False

@@ -10,7 +10,7 @@ Two services over one state, with a manifest each: `iam_manifest` and `sts_manif
 - What belongs to a user: `access_keys`, `passwords`, `mfa`, `signing_certificates`, `ssh_keys`, `service_credentials` (with `pem`).
 - What else an account has: `instance_profiles`, `linked_roles`, `server_certificates`, `oidc_providers`, `saml_providers`,
   `account`, `reports`.
-- `sources` and `simulate` (with `statements`): the simulator, which is the door's own evaluator.
+- `sources` and `simulate`: the simulator, which is the door's own evaluator.
 - `authorization`: what IAM's own operations are about, as policies see it.
 
 STS: `callers`, `trust` (may this caller take on that role?), `sessions` (how temporary credentials are made), `assume_role`,

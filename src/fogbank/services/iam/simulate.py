@@ -13,7 +13,6 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.iam import statements
 from fogbank.services.iam.identities import boundary_of, user_principal
 from fogbank.services.iam.listing import page_of
 from fogbank.services.iam.lookups import user_at
@@ -217,8 +216,15 @@ def _speaks_of(statement: Statement, query: Query) -> bool:
     )
 
 
+def _place(document: str, offset: int) -> tuple[int, int]:
+    """Line and column of a character, both from 1."""
+    return document.count("\n", 0, offset) + 1, offset - document.rfind("\n", 0, offset)
+
+
 def _matched(source: Source, statement: Statement) -> dict[str, Any]:
-    start, end = statements.places(source.named.policy.document)[statement.index]
+    policy = source.named.policy
+    first, after = policy.positions()[statement.index]
+    start, end = _place(policy.document, first), _place(policy.document, after - 1)
     return {
         "SourcePolicyId": source.named.name,
         "SourcePolicyType": source.kind,
