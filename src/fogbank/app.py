@@ -12,6 +12,7 @@ from fogbank.control.api import Control
 from fogbank.gateway.authenticate import Identities
 from fogbank.gateway.listen import Connection
 from fogbank.gateway.pipeline import Gateway
+from fogbank.store.archiver import Kept
 from fogbank.store.store import Problem, Store
 from fogbank.wire import model
 
@@ -19,12 +20,27 @@ if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
 
 SERVICES = {
+    "dynamodb": "fogbank.services.dynamodb:SERVICE",
+    "dynamodbstreams": "fogbank.services.dynamodb:DYNAMODBSTREAMS",
     "iam": "fogbank.services.iam:IAM",
+    "kms": "fogbank.services.kms:SERVICE",
     "s3": "fogbank.services.s3:SERVICE",
+    "s3control": "fogbank.services.s3.control:CONTROL",
+    "secretsmanager": "fogbank.services.secretsmanager:SERVICE",
     "sqs": "fogbank.services.sqs:SERVICE",
+    "ssm": "fogbank.services.ssm:SERVICE",
     "sts": "fogbank.services.iam:STS",
 }
 """AWS's name of a service -> its manifest. Imported when first called."""
+
+_REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)"
+SITES = {
+    rf"(?P<bucket>.+)\.s3-website[.-]{_REGION}": "s3",
+}
+"""What a Host header says in front of the endpoint -> the service that serves such hosts by itself (`Service.site`)."""
+
+KEEPERS = {"dynamodb": "dynamodb.tables"}
+"""The services that look further back than the log's retention -> a table that has rows where they may."""
 
 MAIN = "main"
 
@@ -60,7 +76,7 @@ class App:
         self.store = Store.open(data, sync=sync)
         self.loop = loop
         self.services = tuple(SERVICES)
-        self.gateway = Gateway(self.store, loop, SERVICES, identities, debug=debug)
+        self.gateway = Gateway(self.store, loop, SERVICES, identities, sites=SITES, debug=debug)
         self.control = Control(self)
         self.gateway.local = self.control.take
         self._servers: dict[str, asyncio.Server] = {}
@@ -113,13 +129,28 @@ class App:
     def _collect(self, retention_ms: int) -> None:
         """Starts forgetting what no cloud needs any more."""
         horizon, now_ms = self.store.sequence, 0
+        kept: list[Kept] = []
         for name, cloud in self.gateway.clouds.items():
             now_ms = max(now_ms, cloud.clock.now_ms())
             try:
                 horizon = min(horizon, self.store.locate(name, cloud.clock.now_ms() - retention_ms))
             except Problem:
                 return  # the cloud is younger than that
-        self.store.collect(horizon, now_ms)
+            kept += self._kept_of(cloud)
+        self.store.collect(horizon, now_ms, kept)
+
+    def _kept_of(self, cloud: Cloud) -> list[Kept]:
+        """What a cloud's services want to look back at for longer: backups, and what can be restored to any second."""
+        kept: list[Kept] = []
+        for service, table in KEEPERS.items():
+            manifest = self.gateway.manifest(service) if self.store.has(table) else None
+            if manifest is None or manifest.keeps is None:
+                continue
+            for past in manifest.keeps(cloud.reader(), cloud.clock.now_ms()):
+                since = None if past.since_ms is None else self.store.reached(cloud.name, past.since_ms) or 0
+                points = [self.store.reached(cloud.name, at_ms) or 0 for at_ms in past.instants_ms]
+                kept.append(Kept(*past.rows, self.store.sequence if since is None else since, [*points, *past.sequences]))
+        return kept
 
     def coverage(self) -> dict[str, dict[str, list[str]]]:
         """Service -> its operations that are there and those that are not, from the manifests and the models."""

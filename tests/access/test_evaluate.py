@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fogbank.access.context import Context
 from fogbank.access.evaluate import Layer, Named, Policies, Query, decide, denial_message, explain
-from fogbank.access.principal import Principal, root, service
+from fogbank.access.principal import Principal, canonical_id, root, service
 
 from .policies import ACCOUNT, ACTION, FEDERATED, NOBODY, OTHER, RESOURCE, ROOT, SERVICE, SESSION, USER, ask, policy
 
@@ -196,7 +196,7 @@ PRINCIPALS: list[tuple[Any, Principal, bool]] = [
     ({"AWS": "AROAEXAMPLE00000000R:t"}, SESSION, False),
     ({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, ROOT, True),
     ({"AWS": OTHER}, ROOT, False),
-    ({"CanonicalUser": "c0ffee"}, msgspec.structs.replace(ROOT, canonical_user_id="c0ffee"), True),
+    ({"CanonicalUser": canonical_id(ROOT.account)}, ROOT, True),
     ({"Federated": "accounts.google.com"}, Principal(kind="web-identity", federated_provider="accounts.google.com"), True),
     ({"Federated": "accounts.google.com"}, Principal(kind="web-identity", federated_provider="graph.facebook.com"), False),
     ({"Service": ["a.amazonaws.com", "b.amazonaws.com"]}, service("b.amazonaws.com"), True),

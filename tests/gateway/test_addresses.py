@@ -215,8 +215,8 @@ UNKNOWN = {
     "rest-xml": ("route53", lambda c: c.list_hosted_zones(), "route53:ListHostedZones"),
     "of a service that is there": (
         "s3",
-        lambda c: c.get_bucket_analytics_configuration(Bucket="bucket", Id="x"),
-        "s3:GetBucketAnalyticsConfiguration",
+        lambda c: c.get_object_torrent(Bucket="bucket", Key="x"),
+        "s3:GetObjectTorrent",
     ),
     "cbor": ("arc-region-switch", lambda c: c.list_plans(), "arc-region-switch:ListPlans"),
 }

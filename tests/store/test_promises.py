@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fogbank.control.client import ask
+from fogbank.store.archiver import Kept
 from fogbank.store.store import Problem, Store
 from fogbank.store.tables import Record, Table
+from fogbank.store.vault import Vault
 from fogbank.testing import Process
 
 
@@ -46,7 +49,8 @@ def test_a_past_that_was_collected_is_refused(tmp_path: Path) -> None:
     store.archived(wait=True)
     while not store.archived():
         store.archived(wait=True)
-    assert store.collect(late, 30)
+    while not store.collect(late, 30):
+        store.archived(wait=True)
     while not store.archived():
         store.archived(wait=True)
     try:
@@ -58,6 +62,51 @@ def test_a_past_that_was_collected_is_refused(tmp_path: Path) -> None:
         assert was.text == "first"
     finally:
         store.close()
+
+
+def test_what_is_kept_longer_can_be_read_longer(tmp_path: Path) -> None:
+    """After a collection, rows that somebody wants to look back at are there at every instant since, and at each single one asked for."""
+    store = Store.open(tmp_path, memory_limit=2)
+    store.create("main", 1)
+    for at_ms in range(10, 40):
+        for name in ("any", "single", "since"):
+            put(store, name, f"{name} at {at_ms}", at_ms)
+    store.archived(wait=True)
+    while not store.archived():
+        store.archived(wait=True)
+    kept = [
+        Kept(*ENTRIES.watch("since"), store.reached("main", 20) or 0, []),
+        Kept(*ENTRIES.watch("single"), store.sequence, [store.reached("main", at_ms) or 0 for at_ms in (12, 25)]),
+    ]
+    while not store.collect(store.sequence, 40, kept):
+        store.archived(wait=True)
+    store.archived(wait=True)
+    for at_ms in range(20, 40):
+        found = ENTRIES.get(At(store.past_of("main", at_ms)), "since")
+        assert found is not None
+        assert found.text == f"since at {at_ms}"
+    texts = [ENTRIES.get(At(store.past_of("main", at_ms)), "single") for at_ms in (12, 25)]
+    assert [found and found.text for found in texts] == ["single at 12", "single at 25"]
+    rows = sqlite3.connect(tmp_path / "archive").execute("SELECT count(*) FROM version WHERE space & 4294967295 = ?", (ENTRIES.space,))
+    assert rows.fetchone()[0] <= 3 + 20 + 2 + 1
+    store.close()
+
+
+def test_a_vault_opens_only_what_it_sealed(tmp_path: Path) -> None:
+    """What is sealed is opened in its own context by who has the root key, also after a restart; nothing altered is."""
+    vault = Vault(tmp_path / "keys")
+    sealed = vault.seal(b"secret", b"context")
+    assert b"secret" not in sealed
+    again = Vault(tmp_path / "keys")
+    assert again.open(sealed, b"context") == b"secret"
+    stranger = Vault(tmp_path / "others")
+    altered = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    for vault, value, context in ((again, sealed, b"other"), (again, altered, b"context"), (stranger, sealed, b"context")):
+        with pytest.raises(ValueError):
+            vault.open(value, context)
+    stranger.add(again.root_keys()[0])
+    assert stranger.open(sealed, b"context") == b"secret"
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()} == {0o600}
 
 
 def test_power_syncs_a_segment_before_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

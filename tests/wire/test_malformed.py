@@ -65,8 +65,8 @@ def test_broken_json(body: bytes) -> None:
         (b'{"TableName":{},"Item":{}}', "Start of structure or map found where not expected."),
         (b'{"TableName":"t","Item":[]}', "Start of list found where not expected"),
         (b'{"TableName":"t","Item":"x"}', "Unexpected token received from parser"),
-        (b'{"TableName":"t","Item":{"a":{"SS":"x"}}}', "Unexpected field type"),
-        (b'{"TableName":"t","Item":{"a":{"BOOL":"yes"}}}', "STRING_VALUE can not be converted to Boolean"),
+        (b'{"TableName":"t","Item":{},"Expected":{"a":{"AttributeValueList":"x"}}}', "Unexpected field type"),
+        (b'{"TableName":"t","Item":{},"Expected":{"a":{"Exists":"yes"}}}', "STRING_VALUE can not be converted to Boolean"),
     ],
 )
 def test_wrong_types_in_json(body: bytes, message: str) -> None:

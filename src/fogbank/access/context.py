@@ -20,7 +20,7 @@ class Context:
     """Condition keys by lower-case name.
 
     `values` holds what the service knows: a string, a list of strings, a number or a bool; a mapping under a name that ends
-    with `/` (`"aws:resourcetag/": {"project": "dorky"}` answers `aws:ResourceTag/project`); or a callable that gives one of
+    with `/` or a second `:` (`"aws:resourcetag/": {"project": "dorky"}` answers `aws:ResourceTag/project`); or a callable that gives one of
     these, called at most once, and only when a condition needs it. A key in `values` comes before a computed one. A key that is
     not there, or whose value is None or empty, is missing.
     """
@@ -60,8 +60,8 @@ class Context:
 
     def names(self) -> list[str]:
         """Every key that has a value now, for an explanation: computes all of them."""
-        names = [name for name in (*_GLOBAL, *self.values, *self.principal.claims) if not name.endswith("/")]
-        for prefix in (*_TAGS, *(name for name in self.values if name.endswith("/"))):
+        names = [name for name in (*_GLOBAL, *self.values, *self.principal.claims) if not name.endswith(("/", ":"))]
+        for prefix in (*_TAGS, *(name for name in self.values if name.endswith(("/", ":")))):
             names += [prefix + tag.lower() for tag in self._mapping(prefix)]
         return [name for name in dict.fromkeys(names) if self.get(name) is not None]
 
@@ -72,10 +72,9 @@ class Context:
         claims = self.principal.claims
         if name in claims:  # before the slash: a provider's name may have one (`oidc.eks.eu-west-1.amazonaws.com/id/X:sub`)
             return _plain(claims[name])
-        slash = name.find("/")
-        if slash > 0:
-            prefix = name[: slash + 1]
-            wanted = name[slash + 1 :]
+        prefix = family(name) or name[: name.find("/") + 1]
+        if prefix:
+            wanted = name[len(prefix) :]
             return _plain(next((value for tag, value in self._mapping(prefix).items() if tag.lower() == wanted), None))
         compute = _GLOBAL.get(name)
         return None if compute is None else _plain(compute(self))
@@ -91,6 +90,12 @@ class Context:
         if callable(value):
             value = self.values[name] = value()
         return value
+
+
+def family(name: str) -> str:
+    """What a key of three parts has in common with its like: `kms:encryptioncontext:` of `kms:encryptioncontext:app`; else ""."""
+    head = name[: name.find(":", name.find(":") + 1) + 1]
+    return "" if "/" in head else head
 
 
 def _plain(value: Any) -> Value | None:

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from fogbank.access import patterns
 from fogbank.access.context import Context
-from fogbank.access.principal import Principal
+from fogbank.access.principal import Principal, canonical_id
 
 ResourceTest = Callable[[str, Context], bool]
 PrincipalTest = Callable[[Principal], "Naming"]
@@ -96,7 +96,7 @@ class Principals:
             return Naming.ROLE
         if principal.federated_provider and principal.federated_provider in self.federated:
             return Naming.DIRECT
-        if principal.account in self.accounts or (principal.canonical_user_id and principal.canonical_user_id in self.canonical):
+        if principal.account in self.accounts or (self.canonical and canonical_id(principal.account) in self.canonical):
             return Naming.ACCOUNT
         return Naming.NOT
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -29,7 +31,6 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""  # the access key of a session whose own policies narrow it
     federated_provider: str = ""
     service: str = ""
-    canonical_user_id: str = ""
     tags: dict[str, str] = {}
     transitive_tag_keys: frozenset[str] = frozenset()
     mfa_present: bool | None = None
@@ -44,6 +45,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     def unique_id(self) -> str:
         """The user's or role's own id, without a session's name."""
         return self.user_id.partition(":")[0]
+
+
+@lru_cache(4096)
+def canonical_id(account: str) -> str:
+    """The account's canonical user id: 64 hexadecimal digits."""
+    return sha256(account.encode()).hexdigest()
 
 
 ANONYMOUS = Principal(kind="anonymous", arn="anonymous", user_id="anonymous")

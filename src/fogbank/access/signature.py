@@ -226,7 +226,7 @@ class Verifier:
             date = dates.long_date(dates.instant(date) or 0)  # an HTTP date, in the form that is signed
         head = f"{ALGORITHM}\n{date}\n{key.scope_text}\n"
         path = request.path
-        if path != "/" and dialect != "s3":
+        if path != "/" and dialect != "s3" and key.head.scope.service != "s3":  # S3 Control signs as S3 does
             path = canonical.service_path(path)
         query = request.query
         try:

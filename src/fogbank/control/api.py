@@ -29,8 +29,9 @@ from fogbank.access.evaluate import explain
 from fogbank.control.moments import moment, span_ms
 from fogbank.delivery import outbox
 from fogbank.gateway import cors
+from fogbank.gateway.call import Reply, report
 from fogbank.gateway.cloud import Cloud, notes
-from fogbank.gateway.pipeline import Gateway, Reply, report
+from fogbank.gateway.pipeline import Gateway
 from fogbank.kernel.clock import wall_ms
 from fogbank.kernel.http import HttpRequest, HttpResponse
 from fogbank.store import snapshot

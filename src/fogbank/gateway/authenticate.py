@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fogbank.access import refusals
 from fogbank.access.policy import Named
 from fogbank.access.principal import ANONYMOUS, Credential, Principal, root
+from fogbank.access.principal import service as service_principal
 from fogbank.access.question import Policies
 from fogbank.access.signature import Signed, Verifier
 from fogbank.gateway import address
 from fogbank.kernel.clock import wall_ms
+from fogbank.kernel.context import Context, Role
 from fogbank.kernel.http import HttpRequest
 from fogbank.store import Table
 from fogbank.store.tables import At
@@ -36,6 +38,8 @@ class Identities(Protocol):
     def credential_at(self, at: Any, access_key_id: str) -> Credential | None: ...
 
     def policies_of(self, at: Any, principal: Principal) -> Any: ...
+
+    def assume(self, ctx: Any, role_arn: str, service: Principal, session_name: str) -> Principal: ...
 
     def used(self, ctx: Any, access_key_id: str, service: str, region: str) -> None: ...
 
@@ -126,6 +130,11 @@ class Callers:
                 self._policies.clear()
             self._policies[key] = found
         return found
+
+    def assume(self, ctx: Context, role: Role) -> Principal:
+        """A role's session, taken on by a service that the role trusts. Errors: AccessDenied."""
+        service = service_principal(role.service, ctx.account)
+        return self.identities.assume(ctx, role.arn, service, role.session_name)
 
     def unlimited(self, principal: Principal) -> bool:
         """An account's root user, whom nothing but a resource's policy could deny anything."""

@@ -9,6 +9,7 @@ import msgspec
 
 from fogbank.access import authorization, policy
 from fogbank.access.context import Context as Conditions
+from fogbank.access.context import family
 from fogbank.access.evaluate import decide
 from fogbank.access.policy import Named
 from fogbank.access.principal import Principal
@@ -93,6 +94,8 @@ class RequestConditions(Conditions):
         arn: str,
         given: dict[str, Any] | None,
     ) -> None:
+        if ctx.via:
+            given = (given or {}) | {"aws:calledvia": [f"{name}.amazonaws.com" for name in ctx.via]}
         super().__init__(ctx.principal, ctx.request, ctx.region, ctx.now, given)
         self._ctx = ctx
         self._manifest = manifest
@@ -113,7 +116,7 @@ class RequestConditions(Conditions):
         if self._settled:
             return super()._find(name)
         head, slash, _ = name.partition("/")
-        key = head + slash
+        key = family(name) or head + slash
         if key not in self.values and name not in self.values:
             own = self._manifest.conditions.get(key) if self._manifest is not None else None
             if own is not None:
@@ -192,7 +195,13 @@ class Authoriser:
     def may(self, ctx: Context, manifest: Service | None, action: str, arn: str, given: Mapping[str, Any], req: Any) -> Decided | None:
         """A further check that an operation makes itself; None where it needs no policy (the account's own root)."""
         values = {name.replace("__", ":").lower(): value for name, value in given.items()} if given else None
-        return self._decided_on(ctx, manifest, action, self._resource_of(action, arn, manifest), arn, values, req)
+        decided = self._decided_on(ctx, manifest, action, self._resource_of(action, arn, manifest), arn, values, req)
+        if manifest is None or manifest.through is None or (decided is not None and not decided.decision.allowed):
+            return decided
+        gate = manifest.through(ctx, req, arn)
+        if gate is None:
+            return decided
+        return self._decided_on(ctx, manifest, action, self._resource_of(action, gate, manifest), gate, values, req)
 
     def _decided_on(
         self,
@@ -206,8 +215,11 @@ class Authoriser:
     ) -> Decided | None:
         """The decision; one that looked at no condition key is kept until a policy changes. None: nothing could deny it."""
         principal: Principal = ctx.principal
-        document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
-        owner = account_of(ctx, resource, arn)
+        if resource is not None and resource.standing is not None:
+            document, owner = resource.standing(ctx, req, action, arn)
+        else:
+            document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
+            owner = account_of(ctx, resource, arn)
         if document is None and (not owner or owner == principal.account) and self._cloud.callers.unlimited(principal):
             return None
         key = (principal.user_id, principal.arn, principal.session, action, arn, document, owner)
@@ -217,11 +229,13 @@ class Authoriser:
         if decided is not None:
             decided = Decided(query, decided.policies, decided.decision)  # explained with the keys of this request, not the first
         else:
-            decided = self._decide(query, document, owner)
+            decided = self._decide(query, document, owner, required=resource is not None and resource.policy_required)
             if not conditions.asked:
                 if len(self._kept) > DECISIONS_LIMIT:
                     self._kept.clear()
                 self._kept[key] = decided
+        if not decided.decision.allowed and not decided.decision.explicit and resource is not None and resource.grants is not None:
+            decided = self._granted(resource.grants(ctx, req, action, arn), decided)
         if ctx.request is not None and room(ctx.request.body) > SMALL_BYTES:
             conditions.settle()
         self._cloud.remember(ctx.request_id, decided)
@@ -247,7 +261,7 @@ class Authoriser:
             return types[0][0]
         return next((resource for resource, kind in types if kind is None or kind.matches(arn)), None)
 
-    def _decide(self, query: Query, document: str | None, owner: str) -> Decided:
+    def _decide(self, query: Query, document: str | None, owner: str, *, required: bool) -> Decided:
         policies = self._cloud.callers.policies_of(query.principal)
         if document is not None or owner:
             named = None if document is None else Named(query.resource, policy.parse(document, "resource"))
@@ -258,8 +272,20 @@ class Authoriser:
                 scps=policies.scps,
                 resource=named,
                 resource_account=owner,
+                resource_required=required,
             )
         return Decided(query, policies, decide(query, policies))
+
+    @staticmethod
+    def _granted(document: str | None, decided: Decided) -> Decided:
+        """The decision by grants, instead of one in which no policy allowed; that one again where there is no grant."""
+        if document is None:
+            return decided
+        query = decided.query
+        named = Named(f"grants of {query.resource}", policy.parse(document, "resource"))
+        policies = msgspec.structs.replace(decided.policies, resource=named, resource_account="", resource_required=True)
+        decision = decide(query, policies)
+        return Decided(query, policies, decision) if decision.allowed else decided
 
     def forget(self) -> None:
         """Somebody's policies may have changed."""

@@ -13,6 +13,7 @@ from fogbank.gateway.authenticate import Callers, Identities
 from fogbank.gateway.authorise import Authoriser, Decided
 from fogbank.kernel.chance import Chance
 from fogbank.kernel.clock import Clock, Setting
+from fogbank.kernel.meters import Meters
 from fogbank.kernel.operation import Wait, Waiting
 from fogbank.store import Record, Table
 from fogbank.store.store import Store
@@ -73,6 +74,7 @@ class Cloud:
         self.clock = Clock()
         self.endpoint = "http://localhost:4566"
         self.root_key: tuple[str, str] | None = None
+        self.meters = Meters()
         self.decisions: deque[tuple[str, Decided]] = deque(maxlen=REMEMBERED)
         self._gateway = gateway
         self._loop = gateway.loop
@@ -97,6 +99,10 @@ class Cloud:
     def reader(self) -> At:
         """Somewhere to read the present from."""
         return self.begin()
+
+    def past(self, at_ms: int, sequence: int | None = None) -> At:
+        """Somewhere to read this cloud as it was at an instant of its clock. Raises LookupError where that is not kept."""
+        return self.store.past_of(self.name, at_ms, sequence)
 
     def commit(self, tx: Transaction) -> None:
         """Commits, and tells whoever watches. The log is written at the end of the turn."""

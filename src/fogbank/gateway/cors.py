@@ -1,4 +1,7 @@
-"""Cross-origin calls from a browser: pages of this machine may call the cloud, pages of the internet may not."""
+"""Cross-origin calls from a browser: pages of this machine may call the cloud, pages of the internet may not.
+
+Unless what they call says otherwise for itself (`Service.origins`: a bucket with CORS rules): then its rules speak, for all pages.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,16 @@ def headers(origin: str) -> list[tuple[str, str]]:
     ]
 
 
-def readable(reply: Reply, origin: str) -> Reply:
-    """A reply that also lets a page of an origin read the answer, whatever it is."""
+def is_preflight(request: HttpRequest) -> bool:
+    """Whether a browser asks if a page's request to come may be made."""
+    return request.method == "OPTIONS" and "access-control-request-method" in request.headers
+
+
+def readable(reply: Reply, told: list[tuple[str, str]]) -> Reply:
+    """A reply whose answers, whatever they are, have the headers that let a page read them."""
 
     def answer(response: HttpResponse) -> None:
-        response.headers = [*response.headers, *headers(origin)]
+        response.headers = [*response.headers, *told]
         reply(response)
 
     return answer

@@ -5,9 +5,9 @@ Source: "Browser-based uploads using POST" in the S3 API Reference.
 
 from __future__ import annotations
 
-import mmap
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
@@ -18,12 +18,13 @@ from fogbank.access.principal import ANONYMOUS
 from fogbank.gateway import address
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
-from fogbank.store.blobs import CHUNK_BYTES, Blobs, Upload
+from fogbank.store.blobs import Blobs, Upload
 from fogbank.wire.markup import escape
 
 if TYPE_CHECKING:
+    from fogbank.gateway.call import Reply
     from fogbank.gateway.cloud import Cloud
-    from fogbank.gateway.pipeline import Gateway, Reply
+    from fogbank.gateway.pipeline import Gateway
 
 FIELDS_LIMIT_BYTES = 20_000
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,70})"?')
@@ -73,36 +74,42 @@ def read(content_type: str, body: bytes | Upload, blobs: Blobs) -> Form:
     if found is None:
         raise _malformed("The body of your POST request is not well-formed multipart/form-data.")
     delimiter = b"\r\n--" + found[1].encode()
-    if isinstance(body, Upload) and body.path is not None:
-        with body.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-            form = _parts(view, delimiter, blobs)
-        body.drop()
-        return form
-    return _parts(body.read() if isinstance(body, Upload) else body, delimiter, blobs)
+    try:
+        chunks = body.chunks() if isinstance(body, Upload) else iter((body,))
+        fields, filename, rest = _fields(next(chunks, b""), delimiter)
+        return Form(fields, _file(chain((rest,), chunks), delimiter, blobs), filename)
+    finally:
+        if isinstance(body, Upload):
+            body.drop()
 
 
-def _parts(content: Any, delimiter: bytes, blobs: Blobs) -> Form:
-    """`content` is bytes or a mapped file."""
+def _fields(content: bytes, delimiter: bytes) -> tuple[dict[str, str], str, bytes]:
+    """The fields before the file, which stand in the first chunk; the file's name, and how its content begins."""
     fields: dict[str, str] = {}
     opening = delimiter[2:]
-    at = len(opening) if content[: len(opening)] == opening else -1
+    at = len(opening) if content.startswith(opening) else -1
     while at >= 0 and content[at : at + 2] == b"\r\n":
-        head_end = content.find(b"\r\n\r\n", at)
-        end = content.find(delimiter, head_end + 2)
-        if head_end < 0 or end < 0:
+        start = content.find(b"\r\n\r\n", at) + 4
+        if start < 4:
             break
-        head = content[at + 2 : head_end].decode("utf-8", "replace")
-        names = {k.lower(): v for k, v in _PARAMETER.findall(head)}
+        names = {k.lower(): v for k, v in _PARAMETER.findall(content[at + 2 : start - 4].decode("utf-8", "replace"))}
         name = names.get("name", "").lower()
-        start = head_end + 4
         if name == "file":
             _check(fields)
-            return Form(fields, _file(content, start, end, blobs), names.get("filename", "").replace("\\", "/").rpartition("/")[2])
-        fields[name] = content[start : min(end, start + FIELDS_LIMIT_BYTES + 1)].decode("utf-8", "replace")
+            return fields, names.get("filename", "").replace("\\", "/").rpartition("/")[2], content[start:]
+        end = content.find(delimiter, start - 2)
+        if end < 0 and len(content) - start <= FIELDS_LIMIT_BYTES:
+            break
+        fields[name] = content[start : end if end >= 0 else len(content)].decode("utf-8", "replace")
         if sum(map(len, fields.values())) > FIELDS_LIMIT_BYTES:
             raise ServiceException("MaxPostPreDataLengthExceeded", "Your POST request fields preceding the upload file were too large.")
         at = end + len(delimiter)
-    raise ServiceException("InvalidArgument", "POST requires exactly one file upload per request.", ArgumentName="file", ArgumentValue="0")
+    raise _no_file()
+
+
+def _no_file() -> ServiceException:
+    message = "POST requires exactly one file upload per request."
+    return ServiceException("InvalidArgument", message, ArgumentName="file", ArgumentValue="0")
 
 
 def _check(fields: Mapping[str, str]) -> None:
@@ -111,14 +118,24 @@ def _check(fields: Mapping[str, str]) -> None:
         raise ServiceException("InvalidArgument", message, ArgumentName="key", ArgumentValue="")
 
 
-def _file(content: Any, start: int, end: int, blobs: Blobs) -> Upload:
-    if isinstance(content, bytes):
-        return Upload(content[start:end], None, end - start)
-    path = blobs.spool_path()
-    with path.open("wb") as file:
-        for at in range(start, end, CHUNK_BYTES):
-            file.write(content[at : min(at + CHUNK_BYTES, end)])
-    return Upload(None, path, end - start)
+def _file(chunks: Iterator[bytes], delimiter: bytes, blobs: Blobs) -> Upload:
+    """The file's content, up to the delimiter: in memory where it ends with the first chunk. Errors: InvalidArgument."""
+    held = next(chunks)
+    end = held.find(delimiter)
+    if end >= 0:
+        return Upload(held[:end], None, end)
+    spooled = blobs.spooled()
+    for chunk in chunks:
+        held += chunk
+        end = held.find(delimiter)
+        sure = end if end >= 0 else len(held) - len(delimiter)
+        if sure > 0:
+            spooled.write(held[:sure])
+            held = held[sure:]
+        if end >= 0:
+            return spooled.upload()
+    spooled.upload().drop()
+    raise _no_file()
 
 
 class FormCall:

@@ -12,15 +12,16 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+from fogbank.gateway.call import Call, report
 from fogbank.gateway.cloud import Cloud
 from fogbank.gateway.forms import FormCall
 from fogbank.gateway.message import HEAD_LIMIT, BadRequest, Dechunker, body_length, read_head
-from fogbank.gateway.pipeline import Call, Gateway, report
+from fogbank.gateway.pipeline import Gateway
 from fogbank.gateway.sendfile import send_files
 from fogbank.gateway.spool import MEMORY_BYTES, Spool
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
-from fogbank.store.blobs import Upload
+from fogbank.store.blobs import Piece, Upload
 
 GATHERED_LIMIT_BYTES = 128 << 20
 """Bodies that must be in memory to be named or authenticated; AWS's largest is a function's code, in base64."""
@@ -311,12 +312,12 @@ class Connection(asyncio.BufferedProtocol):
         if transport.is_closing():
             return
         body = response.body
-        parts = None if isinstance(body, (bytes, bytearray)) else body.parts()
-        head = self._head(response, body.size if parts is not None else len(body))
-        if parts and self._method != "HEAD":
-            self._answer = self._gateway.loop.create_task(self._send_files(head, parts))
+        pieces = None if isinstance(body, (bytes, bytearray)) else body.pieces
+        head = self._head(response, body.size if pieces is not None else len(body))
+        if pieces and self._method != "HEAD":
+            self._answer = self._gateway.loop.create_task(self._send_files(head, pieces))
             return
-        transport.write(head if self._method == "HEAD" or parts is not None or not body else head + body)
+        transport.write(head if self._method == "HEAD" or pieces is not None or not body else head + body)
         self._next()
 
     def _head(self, response: HttpResponse, size: int) -> bytes:
@@ -367,9 +368,9 @@ class Connection(asyncio.BufferedProtocol):
         except Exception:
             self._fail()
 
-    async def _send_files(self, head: bytes, parts: list[tuple[Any, int, int]]) -> None:
+    async def _send_files(self, head: bytes, pieces: list[Piece]) -> None:
         try:
-            await send_files(self._gateway.loop, self._transport, head, parts)
+            await send_files(self._gateway.loop, self._transport, head, pieces)
         except OSError:
             self._transport.abort()
             return

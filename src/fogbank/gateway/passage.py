@@ -5,61 +5,87 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fogbank.access.principal import Principal
 from fogbank.access.principal import service as service_principal
 from fogbank.access.question import Decision, Policies, Query
 from fogbank.delivery import outbox
 from fogbank.gateway.authorise import Decided, denied
-from fogbank.kernel.context import Acting, Context
+from fogbank.kernel.context import Acting, Context, Role
 from fogbank.kernel.errors import NotImplementedOperation
+from fogbank.kernel.operation import Service
+from fogbank.store.tables import At
 from fogbank.wire import given
 
 if TYPE_CHECKING:
+    from fogbank.gateway.call import Entry
     from fogbank.gateway.cloud import Cloud
-    from fogbank.gateway.pipeline import Entry, Gateway
+    from fogbank.gateway.pipeline import Gateway
 
 
 class Passage:
     """The door, as one running operation sees it."""
 
-    __slots__ = ("_req", "cloud", "entry", "gateway")
+    __slots__ = ("_req", "cloud", "entry", "gateway", "manifest")
 
-    def __init__(self, gateway: Gateway, cloud: Cloud, entry: Entry | None, req: Any) -> None:
+    def __init__(self, gateway: Gateway, cloud: Cloud, entry: Entry | None, req: Any, manifest: Service | None = None) -> None:
+        """`manifest`: of the service whose task this is, where there is no operation."""
         self.gateway = gateway
         self.cloud = cloud
         self.entry = entry
+        self.manifest = manifest if entry is None else entry.manifest
         self._req = req
 
     def call(
-        self, ctx: Context, service: str, operation: str, members: Mapping[str, Any], acting: Acting | None, region: str | None
+        self, ctx: Context, service: str, operation: str, members: Mapping[str, Any], acting: Acting | Role | None, region: str | None
     ) -> Any:
         """See `Context.call`."""
         entry = self.gateway.inner_entry(service, operation)
         if entry.function is None or entry.manifest is None:
             raise NotImplementedOperation(service, operation)
         req = given.members(service, operation, members)
-        inner = Context(
-            Passage(self.gateway, self.cloud, entry, req),
-            ctx.tx,
-            ctx.blobs,
-            ctx.now,
-            ctx.random,
-            ctx.principal if acting is None else service_principal(acting.principal, acting.source_account, acting.source_arn),
-            ctx.account if acting is None else acting.source_account,
-            region or ctx.region,
-            service,
-            operation,
-            ctx.request_id,
-            None,
-            ctx.endpoint,
-        )
+        principal, via = ctx.principal, (*ctx.via, ctx.service)
+        if isinstance(acting, Role):
+            principal, via = self.cloud.callers.assume(ctx, acting), ()
+        elif acting is not None:
+            principal, via = service_principal(acting.principal, acting.source_account, acting.source_arn), ()
+        door = Passage(self.gateway, self.cloud, entry, req)
+        inner = self._context(ctx, door, principal, service, operation, region or ctx.region, via)
         mark = ctx.tx.mark()
         try:
+            if entry.manifest.resolve is not None:
+                entry.manifest.resolve(inner, req)
             if not entry.authorized_here:
                 self.cloud.authoriser.check(inner, entry.manifest, entry.demands, req, entry.family)
             return entry.function(inner, req)
         except Exception:
             ctx.tx.undo(mark)
             raise
+
+    def as_role(self, ctx: Context, role: Role) -> Context:
+        """See `Context.as_role`."""
+        return self._context(ctx, self, self.cloud.callers.assume(ctx, role), ctx.service, ctx.operation, ctx.region, ())
+
+    @staticmethod
+    def _context(
+        ctx: Context, door: Passage, principal: Principal, service: str, operation: str, region: str, via: tuple[str, ...]
+    ) -> Context:
+        """The same transaction, for another caller or another operation."""
+        return Context(
+            door,
+            ctx.tx,
+            ctx.blobs,
+            ctx.now,
+            ctx.random,
+            principal,
+            principal.account,
+            region,
+            service,
+            operation,
+            ctx.request_id,
+            None,
+            ctx.endpoint,
+            via,
+        )
 
     def may(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> bool:
         """See `Context.may`."""
@@ -73,8 +99,7 @@ class Passage:
             raise denied(decided.query, decided.decision, self.entry.family if self.entry is not None else "query")
 
     def _check(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> Decided | None:
-        manifest = self.entry.manifest if self.entry is not None else None
-        return self.cloud.authoriser.may(ctx, manifest, action, resource, conditions, self._req)
+        return self.cloud.authoriser.may(ctx, self.manifest, action, resource, conditions, self._req)
 
     def signature_age_ms(self) -> int | None:
         """See `Context.signature_age_ms`: a call from a service has no signature."""
@@ -87,3 +112,11 @@ class Passage:
     def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None:
         """See `Context.later`."""
         outbox.put(ctx, task, payload, at_ms, ctx.account, ctx.region)
+
+    def past(self, ctx: Context, at_ms: int, sequence: int | None) -> At:
+        """See `Context.past`."""
+        return self.cloud.past(at_ms, sequence)
+
+    def spend(self, key: str, units: float, rate_per_s: float, burst: float, now_ms: int) -> bool:
+        """See `Context.spend`."""
+        return self.cloud.meters.spend(key, units, rate_per_s, burst, now_ms)

@@ -19,248 +19,35 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import sys
-import traceback
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import Any
 
-from fogbank.access import refusals, signature
-from fogbank.access.chunks import Chunks
-from fogbank.access.dates import instant
+from fogbank.access import signature
 from fogbank.access.principal import ANONYMOUS, Principal
 from fogbank.access.principal import service as service_principal
 from fogbank.access.signature import Signed
 from fogbank.delivery import outbox
 from fogbank.gateway import address, cors
 from fogbank.gateway.authenticate import Identities
-from fogbank.gateway.authorise import Demand, demands
-from fogbank.gateway.cloud import Cloud, Parked
+from fogbank.gateway.call import Call, Entry, Reply, report
+from fogbank.gateway.cloud import Cloud
 from fogbank.gateway.forms import FormCall, is_form
+from fogbank.gateway.onlookers import Onlookers
 from fogbank.gateway.passage import Passage
+from fogbank.gateway.sites import Found, SiteCall, SiteEntry, Sites
 from fogbank.gateway.turn import Turn
-from fogbank.gateway.zipped import plain_form, unzipped
+from fogbank.gateway.zipped import plain_form
 from fogbank.kernel.context import Context
-from fogbank.kernel.errors import NotImplementedOperation, ServiceException
-from fogbank.kernel.http import HttpRequest, HttpResponse
-from fogbank.kernel.operation import Operate, Service, Wait, Waiting, Watch
-from fogbank.store.blobs import Blobs, Upload
+from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.http import HttpRequest, HttpResponse, Visit
+from fogbank.kernel.operation import Service, Wait, Watch
+from fogbank.kernel.seen import Seen
+from fogbank.store.blobs import Blobs
 from fogbank.store.store import Store
 from fogbank.store.transaction import Transaction
 from fogbank.wire import identify, model, refusal
-from fogbank.wire.codec import codec
 
-DEFAULT_REGION = "us-east-1"
-
-Reply = Callable[[HttpResponse], None]
 Local = Callable[[Cloud, HttpRequest, Reply], bool]
 """What answers the cloud's own paths (/_fogbank/...): True when it has taken the request."""
-
-
-class Entry:
-    """An operation in a protocol: everything about it that does not change."""
-
-    def __init__(self, gateway: Gateway, service: str, operation: str, protocol: str) -> None:
-        self.service = service
-        self.operation = operation
-        self.protocol = protocol
-        self.codec = codec(service, operation, protocol)
-        self.model = self.codec.operation
-        self.streams = self.model.streaming_input
-        self.manifest = gateway.manifest(service)
-        self.function: Operate | None = self.manifest.operations.get(operation) if self.manifest is not None else None
-        self.authorized_here: bool = getattr(self.function, "authorized_here", False)
-        overlay = self.model.service.overlay
-        self.dialect = overlay.dialect or ("json" if protocol in ("json", "rest-json", "smithy-rpc-v2-cbor") else "query")
-        if self.model.service.query_compatible:
-            self.dialect = "query"  # its callers were promised the codes of old
-        self.family = protocol if protocol in ("ec2", "rest-json") else self.dialect
-
-    @cached_property
-    def demands(self) -> tuple[Demand, ...]:
-        assert self.manifest is not None
-        return () if self.authorized_here else demands(self.manifest, self.operation)
-
-
-class Call(Passage):
-    """A request that has been named and authenticated, on its way."""
-
-    __slots__ = ("_parked", "_started_ms", "labels", "principal", "region", "reply", "request", "request_id", "signed")
-    entry: Entry
-
-    def __init__(
-        self,
-        gateway: Gateway,
-        cloud: Cloud,
-        entry: Entry,
-        request: HttpRequest,
-        labels: Mapping[str, str] | None,
-        signed: Signed | None,
-        principal: Principal,
-        reply: Reply,
-        request_id: str,
-    ) -> None:
-        super().__init__(gateway, cloud, entry, None)
-        self.request = request
-        self.labels = labels
-        self.signed = signed
-        self.principal = principal
-        self.region = signed.region if signed is not None else DEFAULT_REGION
-        self.reply = reply
-        self.request_id = request_id
-        self._parked: Parked | None = None
-        self._started_ms = 0
-
-    def signature_age_ms(self) -> int | None:
-        """See `Context.signature_age_ms`."""
-        signed = self.signed
-        signed_ms = instant(signed.date) if signed is not None else None
-        if signed is None or signed_ms is None:
-            return None
-        return self.cloud.callers.dated_by(signed_ms if signed.method == "query" else None) - signed_ms
-
-    def chunks(self) -> Chunks | None:
-        """The decoder of an aws-chunked body, where the request has one."""
-        signed = self.signed
-        if signed is None or not signed.payload.startswith("STREAMING-"):
-            return None
-        declared = self.request.headers.get("x-amz-decoded-content-length", "")
-        return Chunks(signed, int(declared) if declared.isdigit() else None)
-
-    def perform(self, body: bytes | Upload) -> None:
-        """Decodes, validates and runs the request, whose body is here."""
-        entry = self.entry
-        if entry.function is None:
-            self.refuse(NotImplementedOperation(entry.service, entry.operation))
-            return
-        try:
-            self._take(body)
-            self._req = self.entry.codec.decode(self.request, self.labels)
-        except ServiceException as problem:
-            self.refuse(problem)
-            return
-        except Exception:
-            self.fail()
-            return
-        self.run()
-
-    def _take(self, body: bytes | Upload) -> None:
-        """Puts the body into the form that the operation takes, and checks what the signature left to check."""
-        entry, request = self.entry, self.request
-        if entry.streams:
-            upload = body if isinstance(body, Upload) else Upload(body, None, len(body))
-            signed = self.signed
-            if signed is not None and len(signed.payload) == 64 and upload.digest("sha256").hex() != signed.payload:
-                upload.drop()
-                raise refusals.tampered_body(signed.payload, upload.digest("sha256").hex())
-            request.body = upload
-            return
-        if isinstance(body, Upload):
-            request.body = body.read()
-            body.drop()
-            if self.signed is not None and len(self.signed.payload) == 64:
-                self.gateway.verify_body(self)
-        if request.headers.get("content-encoding", "").lower() == "gzip" and request.body:
-            request.body = unzipped(request.body)
-
-    def run(self) -> None:
-        """One attempt: authorise, operate, commit; or park, to be run again."""
-        self._parked = None
-        entry, cloud, gateway = self.entry, self.cloud, self.gateway
-        function = entry.function
-        tx = cloud.begin()
-        ctx = Context(
-            self,
-            tx,
-            gateway.blobs,
-            tx.at_ms,
-            cloud.chance,
-            self.principal,
-            self.principal.account,
-            self.region,
-            entry.service,
-            entry.operation,
-            self.request_id,
-            self.request,
-            f"http://{self.request.headers.get('host', 'localhost')}",
-        )
-        if 0 < self._started_ms <= tx.at_ms:
-            ctx.started_ms = self._started_ms
-        else:  # the first time, or the cloud was taken back while the call waited
-            self._started_ms = tx.at_ms
-        try:
-            assert function is not None
-            if not entry.authorized_here:
-                assert entry.manifest is not None
-                cloud.authoriser.check(ctx, entry.manifest, entry.demands, self._req, entry.family)
-            answer = function(ctx, self._req)
-            if isinstance(answer, Wait):
-                cloud.undo(tx)
-                self._parked = cloud.park(answer, self.run)
-                return
-            response = self.answer(answer)
-            cloud.commit(tx)
-        except ServiceException as problem:
-            cloud.undo(tx)
-            self.refuse(problem)
-            return
-        except Waiting as waiting:
-            cloud.undo(tx)
-            self._parked = cloud.park(waiting.wait, self.run)
-            return
-        except Exception:
-            cloud.undo(tx)
-            self.fail()
-            return
-        self.send(response)
-        signed = self.signed
-        if signed is not None and cloud.callers.note_use(signed, tx.at_ms):
-            gateway.loop.call_soon(gateway.note_use, self)
-
-    def answer(self, answer: Mapping[str, Any] | None) -> HttpResponse:
-        """Encodes. `@status` and `@headers` are for what a model cannot say (a 206, a delete marker's header)."""
-        codec = self.entry.codec
-        if answer and "@status" in answer:
-            plain = {k: v for k, v in answer.items() if k[0] != "@"}
-            response = codec.encode(plain, self.request_id)
-            response.status = answer["@status"]
-            response.headers = [*response.headers, *answer.get("@headers", {}).items()]
-            return response
-        return codec.encode(answer, self.request_id)
-
-    def refuse(self, problem: ServiceException) -> None:
-        """Answers with an error."""
-        self._forget_body()
-        headers = problem.members.pop("@headers", None)
-        response = self.entry.codec.refuse(problem, self.request_id)
-        if headers:
-            response.headers = [*response.headers, *headers.items()]
-        if response.status == 304:
-            response.body = b""
-        self.send(response)
-
-    def fail(self) -> None:
-        """Our fault."""
-        entry = self.entry
-        problem = report(f"{entry.service}:{entry.operation}", self.request_id, self.gateway.debug)
-        if entry.dialect == "s3":
-            problem.code = "InternalError"
-        self.refuse(problem)
-
-    def _forget_body(self) -> None:
-        body = self.request.body
-        if isinstance(body, Upload) and body.path is not None and body.path.parent == self.gateway.blobs.spool:
-            body.drop()
-
-    def send(self, response: HttpResponse) -> None:
-        reply = self.reply
-        self.gateway.turn.say(lambda: reply(response))
-
-    def abandon(self) -> None:
-        """The client is gone: a call that waits must not take what it waited for."""
-        if self._parked is not None:
-            self.cloud.leave(self._parked)
-        self._forget_body()
 
 
 class Gateway:
@@ -273,13 +60,19 @@ class Gateway:
         services: Mapping[str, str],
         identities: Callable[[], Identities],
         *,
+        sites: Mapping[str, str] | None = None,
         debug: bool = False,
     ) -> None:
-        """`services`: AWS's service name -> "package:ATTRIBUTE" of its manifest, imported when first called."""
+        """`services`: AWS's service name -> "package:ATTRIBUTE" of its manifest, imported when first called.
+
+        `sites`: a pattern of what stands in front of the endpoint in a Host header -> the service whose site that is.
+        """
         self.store = store
         self.loop = loop
         self.blobs: Blobs = store.blobs
         self.turn = Turn(store, loop)
+        self.onlookers = Onlookers(self)
+        self.sites = Sites(sites or {})
         self.debug = debug
         self.local: Local = lambda cloud, request, reply: False
         self.clouds: dict[str, Cloud] = {}
@@ -288,6 +81,7 @@ class Gateway:
         self._identities = identities
         self._manifests: dict[str, Service | None] = {}
         self._entries: dict[tuple[str, str, str], Entry] = {}
+        self._site_entries: dict[str, SiteEntry] = {}
 
     def open(self, name: str, *, strict: bool = False, seed: int | None = None) -> Cloud:
         """The cloud of a branch's name, made if it is not there."""
@@ -315,6 +109,16 @@ class Gateway:
             found = self._entries[key] = Entry(self, service, operation, protocol)
         return found
 
+    def _site_entry(self, service: str) -> SiteEntry:
+        """The entry of a service's sites."""
+        found = self._site_entries.get(service)
+        if found is None:
+            manifest = self.manifest(service)
+            assert manifest is not None, service
+            assert manifest.site is not None, service
+            found = self._site_entries[service] = SiteEntry(service, manifest)
+        return found
+
     def _ready_soon(self, watch: Watch) -> None:
         self.loop.call_soon_threadsafe(self._ready, watch)
 
@@ -328,16 +132,14 @@ class Gateway:
     def admit(self, cloud: Cloud, request: HttpRequest, reply: Reply) -> Call | FormCall | None:
         """Names and authenticates a request; None where it was answered at once."""
         path = request.path
+        site = self.sites.at(request.headers.get("host", ""))
         if "origin" in request.headers:
-            if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
-                reply(cors.preflight(request))
+            crossing = self._crossing(cloud, request, site, reply)
+            if crossing is None:
                 return None
-            origin = cors.allowed(request)
-            if origin is not None:
-                reply = cors.readable(reply, origin)
-            elif not cloud.strict:
-                reply(cors.refusal())
-                return None
+            reply = crossing
+        if site is not None:
+            return SiteCall(self, cloud, self._site_entry(site[0]), request, site[1], reply, cloud.chance.request_id())
         if (path[:2] == "/_" or path == "/moto-api/reset") and self.local(cloud, request, reply):
             return None
         request_id = cloud.chance.request_id()
@@ -345,10 +147,7 @@ class Gateway:
         try:
             if is_form(request):
                 return FormCall(self, cloud, request, reply, request_id)
-            scope = signature.peek(request)
-            name = scope.service if scope is not None else None
-            routed = address.path(request) if name in (None, "s3") and "x-amz-target" not in request.headers else None
-            found = identify.identify(plain_form(request), name, routed)
+            found = _named(request)
             entry = self.entry(found.service, found.operation, found.protocol)
             signed, principal = cloud.callers.authenticate(request, entry.dialect, entry.model)
             return Call(self, cloud, entry, request, found.labels, signed, principal, reply, request_id)
@@ -356,10 +155,46 @@ class Gateway:
             response = problem.response(request_id, head=request.method == "HEAD")
         except ServiceException as problem:
             response = self._refusal(request, entry, problem, request_id)
+            if entry is not None and entry.manifest is not None and entry.manifest.observe is not None:
+                self.onlookers.note_refusal(cloud, entry, request, response, request_id, problem.code)
         except Exception:
             response = self._refusal(request, entry, report(f"{request.method} {path}", request_id, self.debug), request_id)
         self.turn.say(lambda: reply(response))
         return None
+
+    def _crossing(self, cloud: Cloud, request: HttpRequest, site: Found | None, reply: Reply) -> Reply | None:
+        """How to answer a page of another origin; None where it was answered at once."""
+        preflight = cors.is_preflight(request)
+        service = site[0] if site is not None else "s3" if preflight or is_form(request) else self._service_of(request)
+        manifest = self.manifest(service)
+        origin = cors.allowed(request)
+        told: list[tuple[str, str]] | None = None
+        refused: ServiceException | None = None
+        if manifest is not None and manifest.origins is not None:
+            visit = Visit(request, {} if site is None else site[1])
+            try:
+                told = manifest.origins(cloud.reader(), visit, address.path(request) or request.path, origin is not None)
+            except ServiceException as problem:
+                refused = problem
+        if preflight:
+            if refused is not None:
+                reply(self._refusal(request, None, refused, cloud.chance.request_id()))
+            else:
+                reply(cors.preflight(request) if told is None else HttpResponse(200, told))
+            return None
+        if told is not None:
+            return cors.readable(reply, told)
+        if origin is None and not cloud.strict:
+            reply(cors.refusal())
+            return None
+        return reply if refused is not None or origin is None else cors.readable(reply, cors.headers(origin))
+
+    def _service_of(self, request: HttpRequest) -> str:
+        """The service that a request calls, or ""."""
+        try:
+            return _named(request).service
+        except ServiceException:
+            return ""
 
     @staticmethod
     def _refusal(request: HttpRequest, entry: Entry | None, problem: ServiceException, request_id: str) -> HttpResponse:
@@ -386,6 +221,22 @@ class Gateway:
         ctx = self._context(call.cloud, tx, None, call.principal, call.principal.account, call.region, "iam", "", call.request_id)
         call.cloud.callers.identities.used(ctx, signed.access_key_id, call.entry.service, call.region)
         call.cloud.commit(tx)
+
+    def tell(self, cloud: Cloud, told: list[tuple[Entry, Seen]]) -> None:
+        """Tells services of calls to them, in a transaction of its own."""
+        tx = cloud.begin()
+        try:
+            for entry, seen in told:
+                manifest = entry.manifest
+                assert manifest is not None
+                assert manifest.observe is not None
+                principal = service_principal(f"{entry.service}.amazonaws.com")
+                ctx = self._context(cloud, tx, manifest, principal, "", seen.region, entry.service, "observe", seen.request_id)
+                manifest.observe(ctx, seen)
+            cloud.commit(tx)
+        except Exception:
+            cloud.undo(tx)
+            report("telling of what was seen", told[0][1].request_id, self.debug)
 
     # calls and tasks of services
 
@@ -418,18 +269,15 @@ class Gateway:
         request_id: str,
     ) -> Context:
         """A context that no request stands behind."""
-        door = Passage(self, cloud, None, None)
+        door = Passage(self, cloud, None, None, manifest)
         return Context(
             door, tx, self.blobs, tx.at_ms, cloud.chance, principal, account, region, service, operation, request_id, None, cloud.endpoint
         )
 
 
-def report(what: str, request_id: str, debug: bool) -> ServiceException:
-    """The exception being handled is a mistake of ours: the caller learns only that, we get one line that finds the place."""
-    kind, problem, trace = sys.exc_info()
-    frame = traceback.extract_tb(trace)[-1]
-    where = f"{frame.filename.rpartition('fogbank/')[2]}:{frame.lineno}"
-    print(f"fogbank: {what} request {request_id} failed at {where}: {kind and kind.__name__}: {problem}", file=sys.stderr)
-    if debug:
-        traceback.print_exc()
-    return ServiceException("InternalFailure", "We encountered an internal error. Please try again.", status=500)
+def _named(request: HttpRequest) -> identify.Call:
+    """The operation that a request calls, by its host, path, target and the signature's scope. Errors: Unidentified."""
+    scope = signature.peek(request)
+    name = scope.service if scope is not None else None
+    routed = address.path(request) if name in (None, "s3") and "x-amz-target" not in request.headers else None
+    return identify.identify(plain_form(request), name, routed)

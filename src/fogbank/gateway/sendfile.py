@@ -1,18 +1,16 @@
-"""Answers out of files: the kernel copies them to the socket, and the event loop waits in between."""
+"""Answers out of files: read, decrypted and sent a chunk at a time, and the event loop goes round in between."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 from typing import Any
 
-AT_ONCE_BYTES = 256 << 10
-"""Measured: with more the reader waits for the kernel, with less the loop goes round too often."""
+from fogbank.store.blobs import Piece, read_piece
 
 
-async def send_files(loop: asyncio.AbstractEventLoop, transport: Any, head: bytes, parts: list[tuple[Path, int, int]]) -> None:
-    """Sends a head, and then (path, start, size) of each file. Raises OSError when the client or a file goes away."""
+async def send_files(loop: asyncio.AbstractEventLoop, transport: Any, head: bytes, pieces: list[Piece]) -> None:
+    """Sends a head, and then pieces of kept values. Raises OSError when the client or a file goes away."""
     while transport.get_write_buffer_size():  # an answer before this one is still on its way
         await asyncio.sleep(0.001)
     if transport.is_closing():
@@ -20,9 +18,14 @@ async def send_files(loop: asyncio.AbstractEventLoop, transport: Any, head: byte
     socket = os.dup(transport.get_extra_info("socket").fileno())
     try:
         await _send(loop, socket, head)
-        for path, start, size in parts:
-            with path.open("rb") as file:
-                await _send_file(loop, socket, file.fileno(), start, size)
+        for piece in pieces:
+            sent = 0
+            for chunk in read_piece(piece):
+                await _send(loop, socket, chunk)
+                sent += len(chunk)
+                await asyncio.sleep(0)  # a fast reader must not keep the others waiting
+            if not isinstance(piece, bytes) and sent < piece[2]:
+                raise OSError("the file is shorter than its record says")
     finally:
         os.close(socket)
 
@@ -37,22 +40,9 @@ async def _writable(loop: asyncio.AbstractEventLoop, socket: int) -> None:
 
 
 async def _send(loop: asyncio.AbstractEventLoop, socket: int, content: bytes) -> None:
-    while content:
+    left = memoryview(content)
+    while left:
         try:
-            content = content[os.write(socket, content) :]
+            left = left[os.write(socket, left) :]
         except BlockingIOError:
             await _writable(loop, socket)
-
-
-async def _send_file(loop: asyncio.AbstractEventLoop, socket: int, file: int, start: int, size: int) -> None:
-    end = start + size
-    while start < end:
-        try:
-            sent = os.sendfile(socket, file, start, min(end - start, AT_ONCE_BYTES))
-        except BlockingIOError:
-            await _writable(loop, socket)
-            continue
-        if not sent:
-            raise OSError("the file is shorter than its record says")
-        start += sent
-        await asyncio.sleep(0)  # a fast reader must not keep the others waiting

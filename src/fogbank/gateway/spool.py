@@ -6,17 +6,15 @@ Memory is constant: a chunk at a time is filled by the socket, and at most PENDI
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from fogbank.access.chunks import Chunks
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest
-from fogbank.store.blobs import CHUNK_BYTES, Blobs, Upload, digest
+from fogbank.store.blobs import ALGORITHMS, CHUNK_BYTES, Blobs, Spooled, Upload, digest
 
 Done = Callable[["Upload | ServiceException"], None]
 
@@ -69,15 +67,17 @@ class Lane:
 
 def checksums(request: HttpRequest) -> set[str]:
     """The digests that a request's headers ask for, and the ETag's."""
-    wanted = {"md5", "sha256"}
+    wanted = {"md5"}
     headers = request.headers
+    if len(headers.get("x-amz-content-sha256", "")) == 64 or "x-amz-content-sha256" not in headers:
+        wanted.add("sha256")  # the signature is checked with it
     named = [headers.get("x-amz-sdk-checksum-algorithm", ""), *headers.get("x-amz-trailer", "").split(",")]
     named += [name for name in headers if name.startswith("x-amz-checksum-")]
     for name in named:
         algorithm = name.strip().lower().removeprefix("x-amz-checksum-")
-        if algorithm in ("crc32", "crc32c", "crc64nvme", "sha1"):
+        if algorithm in ALGORITHMS:
             wanted.add(algorithm)
-    if wanted == {"md5", "sha256"}:
+    if wanted <= {"md5", "sha256"}:
         wanted.add("crc64nvme")  # S3's own choice where the caller makes none
     return wanted
 
@@ -106,8 +106,7 @@ class Spool:
         self._size = 0
         self._digests: dict[str, Any] = {}
         self._lanes: list[Lane] = []
-        self._path: Path | None = None
-        self._file = -1
+        self._spooled: Spooled | None = None
         self._ended = False
 
     def view(self) -> memoryview:
@@ -135,22 +134,21 @@ class Spool:
         self._filled = 0
         for piece in pieces:
             self._size += len(piece)
-            if self._file < 0 and self._size <= MEMORY_BYTES:
+            if self._spooled is None and self._size <= MEMORY_BYTES:
                 self._small.append(bytes(piece))
                 continue
-            if self._file < 0:
+            if self._spooled is None:
                 self._open()
             for lane in self._lanes:
                 lane.put(piece)
-        if self._file >= 0 or grown:
+        if self._spooled is not None or grown:
             self._buffer = bytearray(CHUNK_BYTES)
         if any(lane.pending >= PENDING for lane in self._lanes):
             self._full = True
             self._room(False)
 
     def _open(self) -> None:
-        self._path = self.blobs.spool_path()
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        spooled = self._spooled = self.blobs.spooled()
         self._digests = {name: digest(name) for name in checksums(self._request)}
         md5 = self._digests["md5"]
         others = [made.update for name, made in self._digests.items() if name != "md5"]
@@ -158,9 +156,7 @@ class Spool:
         def rest(chunk: memoryview) -> None:
             for update in others:
                 update(chunk)
-            left = chunk
-            while left:
-                left = left[os.write(self._file, left) :]
+            spooled.write(chunk)
 
         self._lanes = [Lane(md5.update, self), Lane(rest, self)]
         for small in self._small:
@@ -193,20 +189,19 @@ class Spool:
         if not self._ended or not all(lane.idle for lane in self._lanes):
             return
         done, self._done = self._done, None
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-            if done is None and self._path is not None:
-                self._path.unlink(missing_ok=True)
+        if self._spooled is not None:
+            self._spooled.close()
+            if done is None:
+                self._spooled.path.unlink(missing_ok=True)
         if done is not None:
             done(self._upload())
 
     def _upload(self) -> Upload | ServiceException:
-        if self._path is None:
+        if self._spooled is None:
             content = b"".join(self._small)
             upload = Upload(content, None, len(content))
         else:
-            upload = Upload(None, self._path, self._size, {name: made.digest() for name, made in self._digests.items()})
+            upload = self._spooled.upload({name: made.digest() for name, made in self._digests.items()})
             problem = next((lane.problem for lane in self._lanes if lane.problem), None)
             if problem is not None:
                 upload.drop()

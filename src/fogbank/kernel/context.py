@@ -14,8 +14,10 @@ class Door(Protocol):
     """The gateway, as an operation sees it: every call passes it, from outside or from a service."""
 
     def call(
-        self, ctx: Context, service: str, operation: str, members: Mapping[str, Any], acting: Acting | None, region: str | None
+        self, ctx: Context, service: str, operation: str, members: Mapping[str, Any], acting: Acting | Role | None, region: str | None
     ) -> Any: ...
+
+    def as_role(self, ctx: Context, role: Role) -> Context: ...
 
     def may(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> bool: ...
 
@@ -27,6 +29,10 @@ class Door(Protocol):
 
     def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None: ...
 
+    def past(self, ctx: Context, at_ms: int, sequence: int | None) -> Any: ...
+
+    def spend(self, key: str, units: float, rate_per_s: float, burst: float, now_ms: int) -> bool: ...
+
 
 class Acting:
     """A service that acts for itself: its principal ("s3.amazonaws.com") and on behalf of what (aws:SourceArn)."""
@@ -37,6 +43,17 @@ class Acting:
         self.principal = principal
         self.source_arn = source_arn
         self.source_account = source_account
+
+
+class Role:
+    """A service that acts as a role which trusts it: the role's ARN, the service's principal, the session's name."""
+
+    __slots__ = ("arn", "service", "session_name")
+
+    def __init__(self, arn: str, service: str, session_name: str) -> None:
+        self.arn = arn
+        self.service = service
+        self.session_name = session_name
 
 
 class Context:
@@ -52,6 +69,7 @@ class Context:
     request      the HTTP request, or None for a call from a service
     endpoint     "http://host:port" as the caller addressed it
     started_ms   when the call first ran: earlier than `now` after a Wait
+    via          the services through which the caller came here ("s3",); none for a call from outside
     """
 
     __slots__ = (
@@ -69,6 +87,7 @@ class Context:
         "service",
         "started_ms",
         "tx",
+        "via",
     )
 
     def __init__(
@@ -86,6 +105,7 @@ class Context:
         request_id: str,
         request: HttpRequest | None,
         endpoint: str,
+        via: tuple[str, ...] = (),
     ) -> None:
         self.door = door
         self.tx = tx
@@ -101,10 +121,16 @@ class Context:
         self.request = request
         self.endpoint = endpoint
         self.started_ms = now
+        self.via = via
 
     @property
     def partition(self) -> str:
         return partition_of(self.region)
+
+    @property
+    def vault(self) -> Any:
+        """Seals and opens secrets under the cloud's root key (`store.vault.Vault`)."""
+        return self.blobs.vault
 
     def arn(self, resource: str, *, service: str | None = None, region: str | None = None, account: str | None = None) -> str:
         """The ARN of something of this service in this region and account."""
@@ -117,7 +143,7 @@ class Context:
         operation: str,
         members: Mapping[str, Any],
         *,
-        acting: Acting | None = None,
+        acting: Acting | Role | None = None,
         region: str | None = None,
     ) -> Any:
         """Calls another service's operation through the same door, in this transaction, as the caller (or as `acting`).
@@ -151,3 +177,21 @@ class Context:
         `task` is "service.name"; `payload` is what msgpack can carry.
         """
         self.door.later(self, task, payload, at_ms if at_ms is not None else self.now + int(delay_s * 1000))
+
+    def as_role(self, role: Role) -> Context:
+        """This request, carried on as a role that trusts the service. Errors: AccessDenied."""
+        return self.door.as_role(self, role)
+
+    def past(self, at_ms: int, sequence: int | None = None) -> Any:
+        """Where tables can be read as they were at an instant of the cloud's clock. Raises LookupError where that is not kept.
+
+        Many transactions may have the same instant: `sequence` (a `tx.sequence`) names the last of them that counts.
+        """
+        return self.door.past(self, at_ms, sequence)
+
+    def spend(self, key: str, units: float, rate_per_s: float, burst: float) -> bool:
+        """Takes units from a bucket that fills at a rate, up to its burst. False: there are too few, and none were taken.
+
+        Buckets are the running cloud's, not the log's: each begins full.
+        """
+        return self.door.spend(key, units, rate_per_s, burst, self.now)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 
 class HttpRequest:
@@ -33,3 +34,10 @@ class HttpResponse:
         self.status = status
         self.headers = headers
         self.body = body
+
+
+class Visit(NamedTuple):
+    """A request to a site; `names` are what its host says besides whose site it is."""
+
+    request: HttpRequest
+    names: Mapping[str, str]

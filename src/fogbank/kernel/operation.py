@@ -7,6 +7,8 @@ from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
 from fogbank.kernel.context import Context
+from fogbank.kernel.http import HttpResponse, Visit
+from fogbank.kernel.seen import Seen
 
 Answer = dict[str, Any] | None
 Watch = tuple[int, bytes]
@@ -63,7 +65,10 @@ class Resource(NamedTuple):
     `type` is the name in the service authorization definition ("queue"). `arn(ctx, req)` names the one that
     a request is about, or None where the request does not name one of this type. `tags(ctx, arn)` and
     `policy(ctx, arn)` give its tags and its resource policy's document, or None; `owner(ctx, arn)` its account, where
-    the ARN does not say (S3).
+    the ARN does not say (S3). `policy_required`: nobody may do anything that the resource's own policy does not allow, or
+    hand to its account's policies (a KMS key's). `grants(ctx, req, action, arn)`: what else lets the caller do this where
+    policies neither allow nor deny it, as a policy that counts like the resource's own, in every account (KMS grants).
+    `standing(ctx, req, action, arn)` gives policy and owner at once, where they depend on what is to be done (S3's objects).
     """
 
     type: str
@@ -71,6 +76,22 @@ class Resource(NamedTuple):
     tags: Callable[[Context, str], Mapping[str, str] | None] | None = None
     policy: Callable[[Context, str], str | None] | None = None
     owner: Callable[[Context, str], str | None] | None = None
+    policy_required: bool = False
+    grants: Callable[[Context, Any, str, str], str | None] | None = None
+    standing: Callable[[Context, Any, str, str], tuple[str | None, str]] | None = None
+
+
+class Past(NamedTuple):
+    """Rows that a service wants to look back at for longer than the log's retention.
+
+    `rows` as `Table.watch` names them; at any instant since `since_ms` (None: not at any), at each of `instants_ms`, and after
+    each of the transactions `sequences`.
+    """
+
+    rows: Watch
+    since_ms: int | None
+    instants_ms: tuple[int, ...] = ()
+    sequences: tuple[int, ...] = ()
 
 
 class Service:
@@ -78,6 +99,16 @@ class Service:
 
     `conditions` are the service's own condition keys (lower case) that the request's members, tags and
     principal cannot tell by themselves: `(ctx, req) -> value or None`, computed only when a policy asks.
+    `resolve` puts what a request names by another name into its place, before anything is authorised (S3's access points);
+    `through(ctx, req, arn)` is then the ARN of what the request came through: it has to allow each further action too.
+
+    What reaches beyond operations:
+    `site(ctx, visit)` answers all requests to the hosts that `app.SITES` gives the service, by itself;
+    `origins(at, visit, path, ours)` gives the headers that let a page of the request's Origin have the answer (of a preflight, or
+    of the request itself), or None where the service has nothing to say about it; raises where the page may not. `ours`:
+    a page of this machine;
+    `observe(ctx, seen)` is told of every finished call from outside, afterwards, in a transaction of its own;
+    `keeps(at, now_ms)` names the rows whose past it needs for longer than the log keeps it.
     """
 
     def __init__(
@@ -86,8 +117,20 @@ class Service:
         modules: Iterable[ModuleType],
         resources: Iterable[Resource] = (),
         conditions: Mapping[str, Callable[[Context, Any], Any]] | None = None,
+        resolve: Callable[[Context, Any], None] | None = None,
+        through: Callable[[Context, Any, str], str | None] | None = None,
+        site: Callable[[Context, Visit], HttpResponse] | None = None,
+        origins: Callable[[Any, Visit, str, bool], list[tuple[str, str]] | None] | None = None,
+        observe: Callable[[Context, Seen], None] | None = None,
+        keeps: Callable[[Any, int], Iterable[Past]] | None = None,
     ) -> None:
         self.name = name
+        self.resolve = resolve
+        self.through = through
+        self.site = site
+        self.origins = origins
+        self.observe = observe
+        self.keeps = keeps
         self.resources = {r.type: r for r in resources}
         self.conditions = dict(conditions or {})
         self.operations: dict[str, Operate] = {}

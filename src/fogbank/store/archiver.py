@@ -29,17 +29,36 @@ IDLE_S = 30
 DONE = b"done\n"
 
 
+class Kept(msgspec.Struct, array_like=True):
+    """Rows whose past stays longer: those of a space (in any tree) under a prefix.
+
+    All their versions visible at or after `horizon`, and those visible at each of `points` (sequence numbers).
+    """
+
+    space: int
+    prefix: bytes
+    horizon: int
+    points: list[int]
+
+
 class Plan(msgspec.Struct):
     """What the collector must keep. A branch that is not in `trees` is forgotten with all of its versions.
 
     horizon    versions visible at or after this sequence number stay
     trees      live branch -> its tree
     forks      live branch -> the sequence numbers at which live branches were forked from it
+    kept       rows of which more is kept
     """
 
     horizon: int
     trees: dict[int, int]
     forks: dict[int, list[int]]
+    kept: list[Kept] = []
+
+    @property
+    def oldest(self) -> int:
+        """The sequence number before which nothing is ever read."""
+        return min([self.horizon, *(n for kept in self.kept for n in (kept.horizon, *kept.points))])
 
 
 class Order(msgspec.Struct, omit_defaults=True):
@@ -90,12 +109,13 @@ def collect(connection: sqlite3.Connection, plan: Plan) -> None:
             connection.execute("COMMIT")
     gone = [b for (b,) in connection.execute("SELECT DISTINCT branch FROM instant").fetchall() if b and b not in plan.trees]
     connection.executemany("DELETE FROM instant WHERE branch=?", [(b,) for b in gone])
-    connection.execute("DELETE FROM instant WHERE sequence<?", (plan.horizon - 1,))
+    connection.execute("DELETE FROM instant WHERE sequence<?", (plan.oldest - 1,))
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _dead(connection: sqlite3.Connection, space: int, plan: Plan) -> Iterator[list[tuple[int, bytes, int, int]]]:
     """The versions of a space that may go, in batches."""
+    kept = [one for one in plan.kept if one.space == space & 0xFFFFFFFF]
     columns = "SELECT key, sequence, branch, value IS NULL FROM version WHERE space=?"
     low = b""
     while True:
@@ -113,7 +133,9 @@ def _dead(connection: sqlite3.Connection, space: int, plan: Plan) -> Iterator[li
         at = 0
         for end in range(1, len(rows) + 1):
             if end == len(rows) or rows[end][0] != rows[at][0]:
-                dead += [(space, rows[at][0], n, b) for n, b in superseded([(r[1], r[2], bool(r[3])) for r in rows[at:end]], plan)]
+                key = rows[at][0]
+                here = [one for one in kept if key.startswith(one.prefix)]
+                dead += [(space, key, n, b) for n, b in superseded([(r[1], r[2], bool(r[3])) for r in rows[at:end]], plan, here)]
                 at = end
         if dead:
             yield dead
@@ -122,12 +144,14 @@ def _dead(connection: sqlite3.Connection, space: int, plan: Plan) -> Iterator[li
         low = rows[-1][0] + b"\0"
 
 
-def superseded(versions: list[tuple[int, int, bool]], plan: Plan) -> list[tuple[int, int]]:
+def superseded(versions: list[tuple[int, int, bool]], plan: Plan, kept_longer: list[Kept]) -> list[tuple[int, int]]:
     """Which versions (sequence, branch, is a deletion) of one key, newest first, may go.
 
     A branch's version stays while it is at or past the horizon, while it is the branch's newest before the
-    horizon or before a fork, or else it may go. A deletion with nothing older beneath it hides nothing.
+    horizon, a fork or a point that is kept; else it may go. A deletion with nothing older beneath it hides nothing.
     """
+    horizon = min([plan.horizon, *(one.horizon for one in kept_longer)])
+    points = [point for one in kept_longer for point in one.points if point < horizon]
     kept: set[tuple[int, int]] = set()
     by_branch: dict[int, list[int]] = {}
     for sequence, branch, _ in versions:
@@ -135,15 +159,15 @@ def superseded(versions: list[tuple[int, int, bool]], plan: Plan) -> list[tuple[
     for branch, sequences in by_branch.items():
         if branch and branch not in plan.trees:
             continue
-        kept.update((n, branch) for n in sequences if n >= plan.horizon)
-        for point in [plan.horizon, *(f for f in plan.forks.get(branch, ()) if f < plan.horizon)]:
+        kept.update((n, branch) for n in sequences if n >= horizon)
+        for point in [horizon, *points, *(f for f in plan.forks.get(branch, ()) if f < horizon)]:
             newest = next((n for n in sequences if n <= point), None)
             if newest is not None:
                 kept.add((newest, branch))
     for sequence, branch, deletion in reversed(versions):
         if (sequence, branch) not in kept:
             continue
-        if deletion and sequence < plan.horizon:
+        if deletion and sequence < horizon:
             kept.discard((sequence, branch))  # the oldest that is left
             continue
         break

@@ -47,6 +47,11 @@ class Branch:
         self.gaps: dict[int, dict[bytes, bytes]] = {}
         self._viewed = 0
 
+    @property
+    def tx(self) -> Branch:
+        """So that a branch can stand where tables expect the holder of a transaction, to be read."""
+        return self
+
     def get(self, table: Ordered, key: bytes) -> Any:
         """The value at the head, or None."""
         view = self.view.get(table.space)
@@ -55,7 +60,7 @@ class Branch:
         value = view.get(key, NOTHING)
         if value is NOTHING:
             value = view[key] = self._find(table, key)
-            self.remembered(table.weight)
+            self.remembered(table.weight or table.weigh(value))
         return value
 
     def remembered(self, weight: int) -> None:
@@ -105,8 +110,8 @@ class Branch:
         space = table.space
         begin = low
         gaps = self.gaps.get(space)
-        if gaps and not reverse and (first := gaps.get(begin)):
-            low = first
+        if gaps and not reverse:
+            low = gaps.get(begin) or next((first for start, first in gaps.items() if start <= begin < first), begin)
         size = PAGE
         dead = 0
         searching = not reverse
@@ -121,7 +126,7 @@ class Branch:
                     value = self._find(table, key, archived)
                     if size <= 128:  # a long scan must not push everything else out
                         view[key] = value
-                        self.remembered(table.weight)
+                        self.remembered(table.weight or table.weigh(value))
                 if value is not None:
                     if searching:
                         searching = False

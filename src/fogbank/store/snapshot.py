@@ -1,17 +1,18 @@
 """A branch as one file, and back: rows and large values, without history.
 
-The file is a tar: `format` (its number, and the store's sequence number), `rows` (lengths and lists of rows, ROWS at
-most) and `blobs/sha256:...` (large ones in pieces, `+1`, `+2` ...).
+The file is a tar: `format` (its number, and the store's sequence number), `keys/...` (the root keys that its secrets are
+sealed under: keep the file as you would keep those), `rows` (lengths and lists of rows, ROWS at most) and
+`blobs/sha256:...` (large ones in pieces, `+1`, `+2` ...).
 Both directions are generators that yield now and then, so that an event loop can serve requests in between.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import tarfile
 from collections.abc import Iterator
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -74,6 +75,8 @@ def save(store: Store, branch: Branch, target: Path) -> Iterator[None]:
             _frame(rows, batch)
         with tarfile.open(partial, "w") as tar:
             _member(tar, "format", f"{FORMAT} {store.sequence}\n".encode())
+            for key in store.vault.root_keys():
+                _member(tar, f"keys/{sha256(key).hexdigest()}", key)
             tar.add(rows_path, "rows")
             for name in sorted(blobs):
                 path = store.blobs.path(name)
@@ -122,6 +125,7 @@ def load(store: Store, name: str, source: Path, at_ms: int) -> Iterator[None]:
     loading = f"{name}~loading"
     try:
         with tar:
+            _load_keys(store, tar)
             yield from _load_blobs(store, tar)
             branch = store.create(loading, at_ms)
             while size := rows.read(4):
@@ -138,6 +142,17 @@ def load(store: Store, name: str, source: Path, at_ms: int) -> Iterator[None]:
     store.adopt(loading, name, at_ms)
 
 
+def _load_keys(store: Store, tar: tarfile.TarFile) -> None:
+    """Brings the root keys in. Raises ValueError."""
+    for entry in tar:
+        if entry.name.startswith("keys/"):
+            file = tar.extractfile(entry)
+            key = file.read() if file is not None else b""
+            if sha256(key).hexdigest() != entry.name.removeprefix("keys/"):
+                raise ValueError(f"{entry.name} is damaged")
+            store.vault.add(key)
+
+
 def _load_blobs(store: Store, tar: tarfile.TarFile) -> Iterator[None]:
     """Brings the large values in, if they are what their names say. Raises ValueError."""
     entries = (entry for entry in tar if entry.name.startswith("blobs/"))
@@ -147,8 +162,8 @@ def _load_blobs(store: Store, tar: tarfile.TarFile) -> Iterator[None]:
             os.utime(target)  # young again: the sweep leaves it alone until a row names it
             continue
         target.parent.mkdir(exist_ok=True)
-        spool = store.blobs.spool_path()
-        found = hashlib.sha256()
+        spool = store.blobs.spool / f"{os.getpid()}-loading"
+        found = sha256()
         try:
             with spool.open("wb") as file:
                 for piece in pieces:

@@ -17,14 +17,16 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
+from zlib import crc32
 
 import msgspec
 
 from fogbank.store.archive import Archive
-from fogbank.store.archiver import Order, Plan
+from fogbank.store.archiver import Kept, Order, Plan
 from fogbank.store.archivist import Archivist
 from fogbank.store.blobs import Blobs
 from fogbank.store.branch import FOREVER, Branch
@@ -33,6 +35,7 @@ from fogbank.store.memory import Memory, Packed
 from fogbank.store.records import DELETED, decode_frame, encode
 from fogbank.store.tables import Record, Table, change
 from fogbank.store.transaction import Transaction
+from fogbank.store.vault import Vault
 
 FORMAT = 1
 MEMORY_LIMIT = 50_000
@@ -90,7 +93,8 @@ class Store:
         self._archivist = Archivist(folder, sync=sync)
         self._leaving: Memory | None = None
         self.archive = Archive(folder / "archive")
-        self.blobs = Blobs(folder / "blobs", sync=sync)
+        self.vault = Vault(folder / "keys")
+        self.blobs = Blobs(folder / "blobs", self.vault, sync=sync)
         self.memories: list[Memory] = []
         taken, self.sequence = self.archive.taken()
         self._replay(taken)
@@ -171,6 +175,33 @@ class Store:
         """A branch as it was at a sequence number, to read. Raises Problem where that is not kept any more."""
         number = self._stood_for(name, sequence)
         return Branch(self, -1, self._line(number).tree, self._path(number, sequence))
+
+    def past_of(self, name: str, at_ms: int, sequence: int | None = None) -> Branch:
+        """What a name stands for, as it was at an instant of its own history (not before a reset). Raises LookupError.
+
+        `sequence`: as it was after that transaction, which was committed at that instant.
+        """
+        reached = self.reached(name, at_ms)
+        if reached is None:
+            raise LookupError("that is before the beginning, or longer ago than is kept")
+        sequence = reached if sequence is None else min(sequence, reached)
+        number = self.heads[name].number
+        return Branch(self, -1, self._line(number).tree, self._path(number, sequence))
+
+    def reached(self, name: str, at_ms: int) -> int | None:
+        """The last sequence number that what a name stands for had reached at an instant of its own history, or None."""
+        for branch, fork in sorted(self._path(self.heads[name].number).items(), reverse=True):
+            sequence = self._reached(branch, at_ms, min(FOREVER, fork + 1))
+            if sequence is not None:
+                return sequence
+        return None
+
+    def has(self, table: str) -> bool:
+        """Whether any branch has ever had a row of a table, whose module need not be loaded."""
+        number = crc32(table.encode())
+        return any(s & 0xFFFFFFFF == number for memory in self.memories for s in memory.spaces) or any(
+            s & 0xFFFFFFFF == number for s in self.archive.spaces
+        )
 
     def _stood_for(self, name: str, sequence: int) -> int:
         """The branch that a name stood for at a sequence number. Raises Problem."""
@@ -311,12 +342,15 @@ class Store:
             forks.setdefault(line.parent, []).append(line.fork)
         return Plan(horizon=horizon, trees={line.number: line.tree for line in lines}, forks=forks)
 
-    def collect(self, horizon: int, at_ms: int) -> bool:
-        """Starts the collection of what lies before the horizon. False: the archiver is at work."""
+    def collect(self, horizon: int, at_ms: int, kept: Iterable[Kept] = ()) -> bool:
+        """Starts the collection of what lies before the horizon (and is not among `kept`). False: the archiver is at work."""
         if not self.archived():
             return False
         plan = self.plan(horizon)
+        plan.kept = list(kept)
         self._prune(plan, at_ms)
+        if self._archivist.busy:  # pruning ended a segment
+            return False
         self._archivist.order(msgspec.json.encode(Order(collect=plan)))
         return True
 

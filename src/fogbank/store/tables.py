@@ -81,6 +81,9 @@ class Ordered(Generic[R]):
     weight: int
     _types: tuple[type, ...]
 
+    def weigh(self, record: R | None) -> int:
+        return self.weight
+
     def _bounds(
         self, prefix: tuple[Part, ...], starting: str, at: Bound | None, after: Bound | None, before: Bound | None
     ) -> tuple[bytes, bytes]:
@@ -123,13 +126,14 @@ class Ordered(Generic[R]):
 class Table(Ordered[R]):
     """Records of one class, in the order of their keys."""
 
-    def __init__(self, name: str, record: type[R], key: tuple[str, ...], *, weight: int = 1) -> None:
+    def __init__(self, name: str, record: type[R], key: tuple[str, ...], *, weight: int | Callable[[R], int] = 1) -> None:
         """`weight`: how many ordinary records (of about a kilobyte) one of these can take the room of in memory."""
         hints = get_type_hints(record)
         self.name = name
         self.record = record
         self.fields = key
-        self.weight = weight
+        self.weight = weight if isinstance(weight, int) else 0
+        self._weigh = None if isinstance(weight, int) else weight
         self._hints = hints
         self._types = tuple(hints[f] for f in key)
         self.space = _space(name, self)
@@ -138,6 +142,10 @@ class Table(Ordered[R]):
         self._encode_key = keys.encoder(self._types)
         self.key_of = keys.of_fields(key, self._types)
         TABLES[name] = self
+
+    def weigh(self, record: R | None) -> int:
+        """What a record weighs, where each weighs something else (`weight` is 0)."""
+        return 1 if record is None or self._weigh is None else self._weigh(record)
 
     def index(self, name: str, *fields: str, where: Callable[[R], bool] | None = None) -> Index[R]:
         """A second order over the records (those for which `where` holds), kept by every put and delete."""

@@ -60,7 +60,7 @@ class Transaction:
         self.writes.append((number, key, value))
         view[key] = value
         if before is NOTHING:
-            branch.remembered(table.weight)
+            branch.remembered(table.weight or table.weigh(value))
         if value is not None and number in branch.gaps:
             branch.close_gaps(number, key)
 

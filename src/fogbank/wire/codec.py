@@ -45,10 +45,10 @@ class Codec:
         output = self.operation.output
         if not self._strict or output is None:
             return write
-        ref, shapes = Ref(output), self.operation.service.shapes
+        ref, shapes, verbatim = Ref(output), self.operation.service.shapes, self.operation.service.overlay.verbatim
 
         def checked(answer: Mapping[str, Any] | None, request_id: str) -> HttpResponse:
-            check(ref, shapes, answer)
+            check(ref, shapes, answer, verbatim)
             return write(answer, request_id)
 
         return checked

@@ -44,6 +44,9 @@ class Overlay(msgspec.Struct, frozen=True):
     xml_namespace: str | None = None
     # Shapes as the query protocol names them, merged into the model's.
     query_shapes: dict[str, dict[str, Any]] = {}
+    # Structures that JSON carries as they came, as plain values: decoded into dicts (blobs stay base64), and answered with
+    # the same, or with `msgspec.Raw` in place of a member that consists of them.
+    verbatim: tuple[str, ...] = ()
     # The member that a form may leave to the path of the request.
     path_member: str | None = None
     # Error traits the model lacks.

@@ -80,6 +80,8 @@ class Types:
         made = self._made.get(name)
         if made is None:
             shape = self.shapes[name]
+            if name in self.service.overlay.verbatim:
+                return dict[str, Any]
             if shape.type == "structure" and not shape.document and not shape.eventstream:
                 return self.structure(name)
             made = self._made[name] = self._make(shape)

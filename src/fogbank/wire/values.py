@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from . import instants
 from .model import Ref, Shape
 from .types import wire_name
@@ -34,8 +36,16 @@ def reachable(name: str, shapes: Mapping[str, Shape]) -> Iterator[str]:
 class ValueWriters:
     """Compiles shapes to functions from an answer's values to the encoder's."""
 
-    def __init__(self, shapes: Mapping[str, Shape], *, instant: Callable[[int], Any] = instants.epoch, thorough: bool = False) -> None:
+    def __init__(
+        self,
+        shapes: Mapping[str, Shape],
+        *,
+        instant: Callable[[int], Any] = instants.epoch,
+        thorough: bool = False,
+        verbatim: tuple[str, ...] = (),
+    ) -> None:
         self.shapes = shapes
+        self.verbatim = verbatim
         self.instant = instant
         self.thorough = thorough  # leave nothing to the encoder: drop every None
         self._made: dict[str, Writer] = {}
@@ -80,7 +90,7 @@ class ValueWriters:
         """The writer for a shape's use; None where the value stays as it is."""
         shape = self.shapes[ref.shape]
         kind = shape.type
-        if shape.document or (self.plain(ref.shape) and not self.thorough):
+        if shape.document or ref.shape in self.verbatim or (self.plain(ref.shape) and not self.thorough):
             return None
         if kind == "structure":
             return self.structure(ref.shape)
@@ -129,10 +139,12 @@ _PYTHON: dict[str, tuple[type, ...]] = {
 }
 
 
-def check(ref: Ref, shapes: Mapping[str, Shape], value: Any, path: str = "") -> None:
+def check(ref: Ref, shapes: Mapping[str, Shape], value: Any, verbatim: tuple[str, ...] = (), path: str = "") -> None:
     """TypeError if an answer has a member its shape does not have, or a value of the wrong Python type."""
     shape = shapes[ref.shape]
     if value is None or shape.document or shape.eventstream or ref.jsonvalue or ref.streaming or shape.streaming:
+        return
+    if ref.shape in verbatim or (verbatim and isinstance(value, msgspec.Raw)):
         return
     inside: Any = value
     if not isinstance(value, _PYTHON[shape.type]) or (isinstance(value, bool) and shape.type != "boolean"):
@@ -141,10 +153,10 @@ def check(ref: Ref, shapes: Mapping[str, Shape], value: Any, path: str = "") -> 
         for member, inner in inside.items():
             if member not in shape.members:
                 raise TypeError(f"{path or ref.shape}: the model has no member {member!r}")
-            check(shape.members[member], shapes, inner, f"{path}.{member}" if path else member)
+            check(shape.members[member], shapes, inner, verbatim, f"{path}.{member}" if path else member)
     elif shape.member is not None:
         for number, inner in enumerate(inside):
-            check(shape.member, shapes, inner, f"{path}[{number}]")
+            check(shape.member, shapes, inner, verbatim, f"{path}[{number}]")
     elif shape.value is not None:
         for key, inner in inside.items():
-            check(shape.value, shapes, inner, f"{path}[{key!r}]")
+            check(shape.value, shapes, inner, verbatim, f"{path}[{key!r}]")

@@ -136,6 +136,8 @@ class Inspection:
         shape = self.shapes[ref.shape]
         if shape.document or shape.eventstream or ref.jsonvalue:
             return raw
+        if ref.shape in self.service.overlay.verbatim and isinstance(raw, dict):
+            return raw
         self.depth += 1
         if self.depth > 200:
             raise Misfit("The request is nested too deeply", path, "")

@@ -32,7 +32,8 @@ _encode = msgspec.json.Encoder().encode
 @cache
 def json_writers(name: str, thorough: bool) -> ValueWriters:
     """A service's writers of JSON values."""
-    return ValueWriters(service(name).shapes, thorough=thorough)
+    model = service(name)
+    return ValueWriters(model.shapes, thorough=thorough, verbatim=model.overlay.verbatim)
 
 
 @cache

@@ -12,6 +12,7 @@ from fogbank.access.policy import Named, parse
 from fogbank.access.principal import Credential, Principal, root
 from fogbank.kernel.context import Context
 from fogbank.services.iam.lookups import get_policy
+from fogbank.services.iam.sessions import role_session_arn
 from fogbank.services.iam.state import (
     ACCESS_KEYS,
     ATTACHMENTS,
@@ -204,3 +205,24 @@ def used(ctx: Context, access_key_id: str, service: str, region: str) -> None:
             return
         id = session.owner_id
     LAST_USES.put(ctx, LastUse(id=id, at_ms=ctx.now, service=service, region=region))
+
+
+def assume(ctx: Context, role_arn: str, service: Principal, session_name: str) -> Principal:
+    """A role's session for a service that it trusts, for the length of one call. Errors: AccessDenied."""
+    from fogbank.services.iam import trust  # which itself asks for the policies above
+
+    role = trust.get_role(ctx, role_arn)
+    if role is None:
+        raise trust.refused(service, "sts:AssumeRole", role_arn)
+    trust.check(ctx, service, "sts:AssumeRole", role, {"sts:rolesessionname": session_name})
+    return Principal(
+        kind="assumed-role",
+        account=role.account,
+        arn=role_session_arn(role.arn, role.name, session_name),
+        user_id=f"{role.id}:{session_name}",
+        name=role.name,
+        issuer_arn=role.arn,
+        session_name=session_name,
+        tags=role.tags,
+        issued_at_ms=ctx.now,
+    )

@@ -1,0 +1,95 @@
+"""Hosts that a service serves by itself, whatever a request to them says: websites, function URLs, APIs.
+
+`app.SITES` maps what stands in front of the endpoint to a service; the service's manifest has `site`. Such a request is a
+call like any other: in a transaction, authorised inside (as nobody, until the service says who it is), told to who observes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from fogbank.access.principal import ANONYMOUS
+from fogbank.gateway import address
+from fogbank.gateway.call import Call, Entry, Reply
+from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.http import HttpRequest, HttpResponse, Visit
+from fogbank.kernel.operation import Operate, Service
+
+if TYPE_CHECKING:
+    from fogbank.gateway.cloud import Cloud
+    from fogbank.gateway.pipeline import Gateway
+
+Found = tuple[str, dict[str, str]]
+
+
+class Sites:
+    """Whose a host is. The patterns' named groups are what the host says besides."""
+
+    def __init__(self, patterns: Mapping[str, str]) -> None:
+        self._patterns = [(re.compile(pattern), service) for pattern, service in patterns.items()]
+        self._known: dict[str, Found | None] = {}
+
+    def at(self, host: str) -> Found | None:
+        """The service whose site this host is, and the names in it."""
+        known = self._known
+        if host in known:
+            return known[host]
+        if len(known) > 1000:
+            known.clear()
+        front = address.front(host) or ""
+        matched = ((pattern.fullmatch(front), service) for pattern, service in self._patterns)
+        found = known[host] = next(((service, match.groupdict("")) for match, service in matched if match), None)
+        return found
+
+
+class _Plain:
+    """The codec of a site: what comes and goes is HTTP itself."""
+
+    @staticmethod
+    def decode(request: HttpRequest, names: Mapping[str, str] | None) -> Visit:
+        return Visit(request, names or {})
+
+    @staticmethod
+    def refuse(problem: ServiceException, request_id: str) -> HttpResponse:
+        """Only what the site itself did not turn into an answer."""
+        headers = [("x-amz-request-id", request_id), ("Content-Type", "text/plain")]
+        return HttpResponse(problem.status, headers, f"{problem.code}: {problem.message}\n".encode())
+
+
+class SiteEntry(Entry):
+    """All requests to a service's sites, as one operation."""
+
+    def __init__(self, service: str, manifest: Service) -> None:
+        self.service = service
+        self.operation = "site"
+        self.protocol = self.dialect = self.family = "http"
+        self.codec = cast("Any", _Plain)
+        self.streams = True
+        self.manifest = manifest
+        self.function = cast(Operate, manifest.site)
+        self.authorized_here = True
+
+
+class SiteCall(Call):
+    """A request to a site."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        cloud: Cloud,
+        entry: SiteEntry,
+        request: HttpRequest,
+        names: Mapping[str, str],
+        reply: Reply,
+        request_id: str,
+    ) -> None:
+        super().__init__(gateway, cloud, entry, request, names, None, ANONYMOUS, reply, request_id)
+
+    def answer(self, answer: Any) -> HttpResponse:
+        """What the service's function returns is the answer."""
+        response: HttpResponse = answer
+        return response

@@ -1,0 +1,122 @@
+"""Encryption at rest: the cloud's root key, which lies beside the log and never in it, and what is sealed under it.
+
+    vault.seal(secret, context)      AES-256-GCM under the root key
+    Seal(key).seal(...)              the same under a key of one's own (a data key)
+    ContentCipher(key, start)        AES-256-CTR, for large values that are read from anywhere
+
+A root key is a file of `keys/` in the data directory, named by its first bytes' digest; a sealed value begins with that
+name, so that a snapshot can bring its own keys along.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_NAME_BYTES = 4
+_BLOCK_BYTES = 16
+
+
+class Seal:
+    """Authenticated encryption under one key of 32 bytes: a random nonce, then what AES-256-GCM makes."""
+
+    def __init__(self, key: bytes) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 15 ms, which a cloud without secrets need not wait for
+
+        self._aead = AESGCM(key)
+
+    def seal(self, plaintext: bytes, context: bytes = b"") -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, plaintext, context)
+
+    def open(self, sealed: bytes, context: bytes = b"") -> bytes:
+        """Raises ValueError for what was sealed under another key or in another context, or has been altered."""
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
+        except InvalidTag:
+            raise ValueError("this was not sealed so") from None
+
+
+class Vault(Seal):
+    """The root keys of a data directory: seals under its own, opens what any of them sealed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._seals: dict[bytes, Seal] = {}
+
+    @cached_property
+    def _own(self) -> tuple[bytes, Seal]:
+        """The key that seals: the one named in `own`, made when first needed."""
+        mark = self.folder / "own"
+        name = bytes.fromhex(mark.read_text()) if mark.exists() else self._make(mark)
+        return name, self._seal_of(name)
+
+    def _make(self, mark: Path) -> bytes:
+        self.folder.mkdir(exist_ok=True, mode=0o700)
+        name = self.add(os.urandom(KEY_BYTES))
+        _write(mark, name.hex().encode())
+        return name
+
+    def add(self, key: bytes) -> bytes:
+        """Takes a root key in (a snapshot's): its name."""
+        name = sha256(key).digest()[:_NAME_BYTES]
+        path = self.folder / name.hex()
+        if not path.exists():
+            self.folder.mkdir(exist_ok=True, mode=0o700)
+            _write(path, key)
+        return name
+
+    def root_keys(self) -> list[bytes]:
+        """All root keys, for a snapshot."""
+        return [path.read_bytes() for path in sorted(self.folder.glob("*")) if path.name != "own"]
+
+    def _seal_of(self, name: bytes) -> Seal:
+        seal = self._seals.get(name)
+        if seal is None:
+            path = self.folder / name.hex()
+            if not path.exists():
+                raise ValueError(f"the root key {name.hex()} is not here")
+            seal = self._seals[name] = Seal(path.read_bytes())
+        return seal
+
+    def seal(self, plaintext: bytes, context: bytes = b"") -> bytes:
+        name, own = self._own
+        return name + own.seal(plaintext, context)
+
+    def open(self, sealed: bytes, context: bytes = b"") -> bytes:
+        """Raises ValueError where it cannot be opened."""
+        return self._seal_of(sealed[:_NAME_BYTES]).open(sealed[_NAME_BYTES:], context)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A file that is there whole, for its owner alone, and stays: what it locks is lost without it."""
+    new = path.with_name(path.name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(new, path)
+
+
+class ContentCipher:
+    """A stream of bytes under a key that no other stream has: encryption and decryption are the same, from any offset."""
+
+    def __init__(self, key: bytes, start: int = 0) -> None:
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+        counter = (start // _BLOCK_BYTES).to_bytes(_BLOCK_BYTES, "big")
+        self._cipher = Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor()
+        if start % _BLOCK_BYTES:
+            self._cipher.update(bytes(start % _BLOCK_BYTES))
+
+    def turn(self, chunk: bytes | memoryview) -> bytes:
+        """The next bytes of the stream, encrypted or decrypted."""
+        return self._cipher.update(chunk)
