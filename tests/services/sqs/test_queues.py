@@ -125,17 +125,6 @@ def test_high_throughput_needs_deduplication_by_group(sqs: Any, fifo_url: str, r
     sqs.set_queue_attributes(QueueUrl=fifo_url, Attributes={"DeduplicationScope": "queue", "FifoThroughputLimit": "perQueue"})
 
 
-def test_kms_is_refused_by_name(sqs: Any, url: str, refused: Any) -> None:
-    """SSE-KMS is not pretended; taking a key away that is not there is no change."""
-    code, message = refused(sqs.set_queue_attributes, QueueUrl=url, Attributes={"KmsMasterKeyId": "alias/aws/sqs"})
-    assert code == "NotImplemented"
-    assert "KMS" in message
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"KmsMasterKeyId": "", "SqsManagedSseEnabled": "false"})
-    assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["SqsManagedSseEnabled"])["Attributes"] == {
-        "SqsManagedSseEnabled": "false"
-    }
-
-
 def test_a_policy_is_json_and_can_be_taken_away(sqs: Any, url: str, refused: Any) -> None:
     """A policy comes back as it was given; what is no policy is refused; "" removes it."""
     policy = json.dumps(

@@ -1,14 +1,12 @@
 """Amazon SQS: standard and FIFO queues, dead letters, redrive.
 
 Read in this order: `state` (the model of the data), `addresses` (URLs and ARNs), `attributes` and `queues`;
-`messages`, `sending`, `receiving` and `leases` (a message's life), `groups` and `deduplication` (FIFO);
+`messages`, `sending`, `receiving` and `leases` (a message's life), `encrypting`, `groups` and `deduplication` (FIFO);
 `permissions`, `tags`; `moves` (redrive tasks) and `tasks` (what the clock does). `content`, `handles` and `batches`
 are the arithmetic: MD5s, receipt handles, the semantics of a batch.
 
-What a queue does not do here. Data at rest is not encrypted: `SqsManagedSseEnabled` is kept and given back, and says
-nothing about the bytes on disk, because a key of ours would lie beside them. SSE-KMS is refused. Throughput quotas
-(RequestThrottled) are not imposed. Fair queues: `MessageGroupId` of a standard queue is kept and given back;
-messages are given in the order in which they became visible, whoever's they are.
+What a queue does not do here. Throughput quotas (RequestThrottled) are not imposed. Fair queues: `MessageGroupId` of a
+standard queue is kept and given back; messages are given in the order in which they became visible, whoever's they are.
 """
 
 from fogbank.kernel.operation import Resource, Service

@@ -12,7 +12,7 @@ import msgspec
 
 from fogbank.access import grammar
 from fogbank.kernel.context import Context
-from fogbank.kernel.errors import NotImplementedOperation, ServiceException
+from fogbank.kernel.errors import ServiceException
 from fogbank.services.sqs.addresses import address_of_arn, arn_of, get_queue_by_arn
 from fogbank.services.sqs.faults import invalid
 from fogbank.services.sqs.messages import approximate_counts
@@ -26,6 +26,7 @@ NUMBERS = {
     "MessageRetentionPeriod": ("retention_s", 60, 1_209_600),
     "ReceiveMessageWaitTimeSeconds": ("receive_wait_s", 0, 20),
     "VisibilityTimeout": ("visibility_s", 0, 43_200),
+    "KmsDataKeyReusePeriodSeconds": ("kms_reuse_s", 60, 86_400),
 }
 FIFO_ONLY = ("ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit")
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -55,9 +56,8 @@ DESCRIBED: dict[str, Callable[[Queue], Any]] = {
     "ContentBasedDeduplication": lambda q: _truth(q.content_based_deduplication) if q.fifo else None,
     "DeduplicationScope": lambda q: q.deduplication_scope if q.fifo else None,
     "FifoThroughputLimit": lambda q: q.fifo_throughput_limit if q.fifo else None,
-    # A queue that has SSE-KMS cannot be made.
-    "KmsMasterKeyId": lambda q: None,
-    "KmsDataKeyReusePeriodSeconds": lambda q: None,
+    "KmsMasterKeyId": lambda q: q.kms_key or None,
+    "KmsDataKeyReusePeriodSeconds": lambda q: q.kms_reuse_s if q.kms_key else None,
 }
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
@@ -126,13 +126,23 @@ def read(ctx: Context, queue: Queue, given: Mapping[str, str]) -> Fields:
             fields |= _read_redrive_policy(ctx, queue, text)
         elif name == "RedriveAllowPolicy":
             fields["redrive_allow_policy"] = _read_redrive_allow_policy(text)
-        elif name in ("KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds"):
-            if text:
-                raise NotImplementedOperation("sqs", ctx.operation, f"with {name}: server-side encryption with KMS keys (SSE-KMS)")
+        elif name == "KmsMasterKeyId":
+            fields["kms_key"] = text.strip()
         else:
             raise unknown(name)
     _check_throughput(queue, fields)
+    _choose_encryption(fields)
     return fields
+
+
+def _choose_encryption(fields: Fields) -> None:
+    """A queue has SSE-KMS or SSE-SQS, not both: asking for one ends the other."""
+    if fields.get("kms_key"):
+        if fields.get("sqs_managed_sse"):
+            refuse("SqsManagedSseEnabled", "You can use one type of server-side encryption (SSE) at one time.")
+        fields["sqs_managed_sse"] = False
+    elif fields.get("sqs_managed_sse"):
+        fields["kms_key"] = ""
 
 
 def _number(name: str, text: str, low: int, high: int) -> int:

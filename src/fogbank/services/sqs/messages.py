@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import merge
+from typing import Any
 
 import msgspec
 
 from fogbank.kernel.context import Context
-from fogbank.services.sqs import groups
+from fogbank.services.sqs import encrypting, groups
 from fogbank.services.sqs.addresses import arn_of
 from fogbank.services.sqs.state import FRESH, HIDDEN, INLINE_BYTES, TALLIES, Attribute, Content, Message, Queue, Tally, messages_of
-from fogbank.store import Blob, change
+from fogbank.store import change
 
 _encode = msgspec.msgpack.encode
 _decode = msgspec.msgpack.Decoder(Content).decode
@@ -94,20 +95,26 @@ def expired_before_ms(ctx: Context, queue: Queue) -> int:
     return ctx.now - queue.retention_s * 1000
 
 
-def store_content(ctx: Context, body: str, attributes: tuple[Attribute, ...], size: int) -> Blob | None:
-    """Keeps what is too large for the record; None where it is not."""
-    if size <= INLINE_BYTES:
-        return None
-    blob: Blob = ctx.blobs.keep(ctx, _encode(Content(body, attributes)))
-    return blob
+def stored_content(ctx: Context, queue: Queue, body: str, attributes: tuple[Attribute, ...], size: int) -> dict[str, Any]:
+    """The fields of a new message that hold its content: sealed where the queue has encryption, in a blob where it is large."""
+    seal, data_key = encrypting.seal_for(ctx, queue)
+    if size > INLINE_BYTES:
+        return {"stored": ctx.blobs.keep(ctx, _encode(Content(body, attributes)), seal), "data_key": data_key}
+    if seal is not None:
+        return {"sealed": seal.seal(_encode(Content(body, attributes))), "data_key": data_key}
+    return {"body": body, "attributes": attributes}
 
 
-def content_of(ctx: Context, message: Message) -> tuple[str, tuple[Attribute, ...]]:
+def content_of(ctx: Context, queue: Queue, message: Message) -> tuple[str, tuple[Attribute, ...]]:
     """A message's body and attributes, wherever they are."""
-    if message.stored is None:
+    if message.sealed:
+        raw = encrypting.opened(ctx, queue, message)
+    elif message.stored is not None:
+        opened = ctx.blobs.open(ctx, [message.stored], seal=encrypting.seal_of(ctx, queue, message.data_key))
+        raw = opened if isinstance(opened, bytes) else opened.read()
+    else:
         return message.body, message.attributes
-    raw = ctx.blobs.open(ctx, [message.stored])
-    content = _decode(raw if isinstance(raw, bytes) else raw.read())
+    content = _decode(raw)
     return content.body, content.attributes
 
 

@@ -200,7 +200,7 @@ def _received(ctx: Context, message: Message, visible_at_ms: int) -> Message:
 
 
 def _describe(ctx: Context, queue: Queue, message: Message, names: list[str], selected: list[str] | None) -> dict[str, Any]:
-    body, attributes = messages.content_of(ctx, message)
+    body, attributes = messages.content_of(ctx, queue, message)
     answer: dict[str, Any] = {
         "MessageId": message.id,
         "ReceiptHandle": receipt_handle(queue, message),

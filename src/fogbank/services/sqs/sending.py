@@ -103,7 +103,6 @@ def _send(ctx: Context, queue: Queue, entry: Any) -> tuple[dict[str, Any], bool,
             return answer, False, 0
     else:
         group, deduplication_id = _fair_group(entry), ""
-    stored = messages.store_content(ctx, text, attributes, size)
     message = Message(
         contents=queue.contents,
         sent_at_ms=ctx.now,
@@ -112,12 +111,10 @@ def _send(ctx: Context, queue: Queue, entry: Any) -> tuple[dict[str, Any], bool,
         id=ctx.random.uuid(),
         sender_id=ctx.principal.user_id or ctx.principal.name,
         md5=answer["MD5OfMessageBody"],
-        body="" if stored else text,
-        attributes=() if stored else attributes,
-        stored=stored,
         trace_header=trace_header,
         group=group,
         deduplication_id=deduplication_id,
+        **messages.stored_content(ctx, queue, text, attributes, size),
     )
     messages.put(ctx, queue, message)
     answer["MessageId"] = message.id

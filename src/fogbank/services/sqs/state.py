@@ -63,6 +63,8 @@ class Queue(Record, frozen=True, kw_only=True):
     sqs_managed_sse: bool = True
     purged_at_ms: int = 0
     tags: dict[str, str] = {}
+    kms_key: str = ""
+    kms_reuse_s: int = 300
 
 
 class DeletedQueue(Record, frozen=True, kw_only=True):
@@ -83,8 +85,29 @@ class Attribute(Record, frozen=True):
     binary: bytes | None = None
 
 
+class DataKey(Record, frozen=True, kw_only=True):
+    """A data key as KMS sealed it, in the encryption context of the queue that asked for it."""
+
+    key_arn: str
+    ciphertext: bytes
+    queue_arn: str
+
+
+class QueueKey(Record, frozen=True, kw_only=True):
+    """The data key that a principal's messages to a queue are sealed under now."""
+
+    queue: int
+    principal: str
+    kms_key: str
+    data_key: DataKey
+    made_at_ms: int
+
+
 class Message(Record, frozen=True, kw_only=True):
-    """`receive_count` counts in this queue, `earlier_receive_count` in those from which it came as a dead letter."""
+    """`receive_count` counts in this queue, `earlier_receive_count` in those from which it came as a dead letter.
+
+    Body and attributes are here, or sealed in `sealed`, or in a blob (`stored`); under `data_key`, where there is one.
+    """
 
     contents: int
     sent_at_ms: int
@@ -104,10 +127,12 @@ class Message(Record, frozen=True, kw_only=True):
     first_received_at_ms: int = 0
     earlier_receive_count: int = 0
     source_arn: str = ""
+    sealed: bytes = b""
+    data_key: DataKey | None = None
 
 
 class Content(Record, frozen=True):
-    """What a blob holds of a large message."""
+    """What is sealed of a message, or held by a blob."""
 
     body: str
     attributes: tuple[Attribute, ...] = ()
@@ -194,6 +219,7 @@ QUEUES = Table("sqs.queues", Queue, key=("account", "region", "name"))
 BY_DEAD_LETTER = QUEUES.index("by_dead_letter", "dead_letter_arn", where=lambda q: q.dead_letter_arn != "")
 DELETED_QUEUES = Table("sqs.deleted_queues", DeletedQueue, key=("account", "region", "name"))
 
+QUEUE_KEYS = Table("sqs.queue_keys", QueueKey, key=("queue", "principal"))
 MESSAGES = Table("sqs.messages", Message, key=("contents", "sent_at_ms", "sequence"))
 FRESH = MESSAGES.index("fresh", "contents", "sent_at_ms", where=is_fresh)
 HIDDEN = MESSAGES.index("hidden", "contents", "visible_at_ms", where=lambda m: not is_fresh(m))
