@@ -117,31 +117,6 @@ def test_expected_owner(s3: Any, bucket: str) -> None:
     assert refused(s3.list_objects_v2, Bucket=bucket, ExpectedBucketOwner="111122223333")["Code"] == "AccessDenied"
 
 
-def test_access_control_lists_only_say_what_is_so(s3: Any, bucket: str) -> None:
-    """The owner has full control; lists that grant anything to anybody else are refused."""
-    s3.put_object(Bucket=bucket, Key="k", ACL="bucket-owner-full-control")
-    acl = s3.get_object_acl(Bucket=bucket, Key="k")
-    assert [g["Permission"] for g in acl["Grants"]] == ["FULL_CONTROL"]
-    assert acl["Grants"][0]["Grantee"]["ID"] == acl["Owner"]["ID"] == s3.get_bucket_acl(Bucket=bucket)["Owner"]["ID"]
-    assert len(acl["Owner"]["ID"]) == 64
-    assert code(s3.put_object_acl, Bucket=bucket, Key="k", ACL="public-read") == "AccessControlListNotSupported"
-    assert (
-        code(s3.put_bucket_acl, Bucket=bucket, GrantRead='uri="http://acs.amazonaws.com/groups/global/AllUsers"')
-        == "AccessControlListNotSupported"
-    )
-    assert code(s3.put_object, Bucket=bucket, Key="k", ACL="public-read") == "AccessControlListNotSupported"
-    assert code(s3.create_bucket, Bucket="open", ACL="public-read") == "InvalidBucketAclWithObjectOwnership"
-
-
-def test_ownership_is_the_buckets_owners(s3: Any, bucket: str) -> None:
-    """Buckets enforce their owner's ownership; other settings are refused by name."""
-    found = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]
-    assert found == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=found)
-    other = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
-    assert refused(s3.put_bucket_ownership_controls, Bucket=bucket, OwnershipControls=other)["status"] == 501
-
-
 def test_a_user_lists_and_makes_only_what_policies_say(cloud: Cloud, s3: Any) -> None:
     """ListAllMyBuckets and CreateBucket are asked of the caller's policies."""
     ann = as_user(cloud, "ann", allow("s3:CreateBucket", on="arn:aws:s3:::ann-*"))

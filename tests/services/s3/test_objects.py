@@ -66,11 +66,9 @@ def test_keys_and_metadata_have_limits(s3: Any, bucket: str) -> None:
 def test_what_is_not_done_is_refused_by_name(s3: Any, bucket: str) -> None:
     """No setting is stored and then ignored."""
     for members in (
-        {"ServerSideEncryption": "AES256"},
-        {"ServerSideEncryption": "aws:kms"},
-        {"WebsiteRedirectLocation": "/x"},
-        {"ObjectLockLegalHoldStatus": "ON"},
-        {"StorageClass": "GLACIER"},
+        {"ServerSideEncryption": "aws:kms:dsse"},
+        {"ObjectLockEventHold": "ON"},
+        {"StorageClass": "OUTPOSTS"},
     ):
         found = refused(s3.put_object, Bucket=bucket, Key="k", **members)
         assert (found["Code"], found["status"]) == ("NotImplemented", 501)

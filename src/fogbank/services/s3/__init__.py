@@ -3,10 +3,13 @@
 Read in this order: `state` (what is remembered, and how it is found), `objects` (PutObject and deleting), `reading`,
 `versions`, `listing`, `copying`, `multipart`; then `conditions` and `checksums` (with `crc`), which these share; then what
 buckets have: `buckets`, `policies`, `tagging`, `notifications` (delivered by `tasks`). `rules` is arithmetic, `refusals`
-how S3 says no and what is refused here.
+how S3 says no and what is refused here. What happens with time: `lifecycle` (its rules are in `lifespan`, done by `expiring`),
+`locking`, `archive` (with `tiering`). Copies of a bucket: `replication` (done by `replicas`), and lists of it: `inventory`, one of the
+`configurations`. Other ways in: access points (`arrivals`) and SQL (`select`). `control` is the manifest of S3 Control, over the same
+state: `access_points`, `account_blocks`, `control_tags`.
 
 Left out, and refused by name: encryption of any kind (nothing is encrypted at rest yet, so no answer claims AES256), access
-control lists that grant, object lock, lifecycle, replication, website, logging, CORS rules, acceleration, archive classes.
+control lists that grant, website, logging, CORS rules, acceleration; of Object Lock event holds, and MFA delete.
 """
 
 from __future__ import annotations
@@ -17,20 +20,39 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Resource, Service
 from fogbank.services.s3 import (
+    acceleration,
+    access_logs,
+    access_points,
+    acls,
+    archive,
+    arrivals,
     buckets,
+    configurations,
     copying,
+    cross_origin,
+    encrypting,
+    expiring,
+    grants,
+    inventory,
+    lifecycle,
     listing,
+    locking,
     multipart,
     notifications,
     objects,
+    ownership,
+    payment,
     policies,
     reading,
-    refusals,
+    replicas,
+    replication,
     rules,
     tagging,
     tasks,
     versions,
+    website,
 )
+from fogbank.services.s3.select import content
 from fogbank.services.s3.state import BUCKETS, OBJECTS, Bucket, get_version, object_arn
 
 _ARN = "arn:aws:s3:::"
@@ -50,14 +72,19 @@ def _bucket(ctx: Context, arn: str) -> Bucket | None:
     return None if ctx.operation == "CreateBucket" else BUCKETS.get(ctx, arn[len(_ARN) :].partition("/")[0])
 
 
-def _policy(ctx: Context, arn: str) -> str | None:
-    """The bucket's policy. Errors: NoSuchBucket, which S3 tells everybody: it looks before it asks whether they may."""
-    bucket = _bucket(ctx, arn)
-    if bucket is not None:
-        return policies.policy_for(ctx, bucket)
-    if ctx.operation == "CreateBucket":
-        return None
-    raise refusals.no_such_bucket(arn[len(_ARN) :].partition("/")[0])
+def _point_policy(ctx: Context, arn: str) -> str | None:
+    point = arrivals.at_arn(ctx, arn)
+    return None if point is None else access_points.policy_for(ctx, point)
+
+
+def _point_tags(ctx: Context, req: Any) -> Mapping[str, str] | None:
+    point = arrivals.point_of(req)
+    return None if point is None else point.tags
+
+
+def _of_point(name: str) -> Any:
+    """A condition key that tells of the access point through which a request came."""
+    return lambda ctx, req: getattr(arrivals.point_of(req), name, None)
 
 
 def _owner(ctx: Context, arn: str) -> str | None:
@@ -122,22 +149,43 @@ def _location_constraint(ctx: Context, req: Any) -> str | None:
     return None if wanted is None else wanted.LocationConstraint
 
 
+def _arrive(ctx: Context, req: Any) -> None:
+    """See `Service.resolve`."""
+    arrivals.resolve(ctx, req)
+    acceleration.check(ctx, req)
+
+
 SERVICE = Service(
     "s3",
-    modules=[buckets, objects, reading, copying, multipart, listing, versions, tagging, policies, notifications, tasks],
-    resources=[
-        Resource("bucket", _bucket_arn, None, _policy, _owner),
-        Resource("object", _object_arn, None, _policy, _owner),
+    modules=[
+        *(buckets, objects, reading, copying, multipart, listing, versions, tagging, policies, notifications, tasks),
+        *(encrypting, replication, replicas, configurations, inventory, content),
+        *(locking, lifecycle, expiring, archive),
+        *(ownership, acls, cross_origin, website, access_logs, payment, acceleration),
     ],
+    resources=[
+        Resource("bucket", _bucket_arn, owner=_owner, standing=acls.standing),
+        Resource("object", _object_arn, owner=_owner, standing=acls.standing),
+        Resource("accesspoint", arrivals.bucket_arn, None, _point_policy),
+        Resource("accesspointobject", arrivals.object_arn, None, _point_policy),
+    ],
+    resolve=_arrive,
+    through=arrivals.gate,
+    site=website.site,
+    origins=cross_origin.origins,
+    observe=access_logs.observe,
     conditions={
         "s3:prefix": _member("Prefix"),
         "s3:delimiter": _member("Delimiter"),
         "s3:max-keys": _member("MaxKeys"),
         "s3:versionid": _member("VersionId"),
         "s3:x-amz-acl": _member("ACL"),
+        **{f"s3:{header}": _member(member) for member, (header, _) in grants.HEADERS.items()},
         "s3:x-amz-copy-source": _member("CopySource"),
         "s3:x-amz-metadata-directive": _member("MetadataDirective"),
         "s3:x-amz-server-side-encryption": _member("ServerSideEncryption"),
+        "s3:x-amz-server-side-encryption-aws-kms-key-id": _member("SSEKMSKeyId"),
+        "s3:x-amz-server-side-encryption-customer-algorithm": _member("SSECustomerAlgorithm"),
         "s3:x-amz-storage-class": _member("StorageClass"),
         "s3:x-amz-object-ownership": _member("ObjectOwnership"),
         "s3:x-amz-content-sha256": lambda ctx, req: ctx.request.headers.get("x-amz-content-sha256") if ctx.request else None,
@@ -152,5 +200,11 @@ SERVICE = Service(
         "s3:signatureversion": _signature_version,
         "s3:signatureage": _signature_age_ms,
         "s3:resourceaccount": _resource_account,
+        **locking.CONDITIONS,
+        "s3:dataaccesspointarn": _of_point("arn"),
+        "s3:dataaccesspointaccount": _of_point("account"),
+        "s3:accesspointnetworkorigin": _of_point("network_origin"),
+        "s3:accesspointtag/": _point_tags,
     },
 )
+payment.tell(SERVICE.operations)

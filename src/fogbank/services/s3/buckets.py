@@ -1,8 +1,4 @@
-"""Buckets: made, found, listed, deleted; their ownership and access control lists.
-
-Every bucket enforces its owner's ownership of all objects (BucketOwnerEnforced, AWS's default): access control lists
-grant nothing, and can only be read.
-"""
+"""Buckets: made, found, listed, deleted."""
 
 from __future__ import annotations
 
@@ -12,8 +8,19 @@ from fogbank.kernel import paging
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import multipart, refusals, rules
-from fogbank.services.s3.state import BUCKETS, BUCKETS_BY_ACCOUNT, OBJECTS, VERSIONS, Bucket, bucket_at, canonical_id, object_at, owner
+from fogbank.services.s3 import access_logs, arrivals, locking, multipart, ownership, refusals, rules
+from fogbank.services.s3.state import (
+    ACCESS_POINTS_BY_BUCKET,
+    BUCKETS,
+    BUCKETS_BY_ACCOUNT,
+    CONFIGURATIONS,
+    OBJECTS,
+    VERSIONS,
+    Bucket,
+    bucket_at,
+    owner,
+)
+from fogbank.store.tables import change
 
 HOME = "us-east-1"
 
@@ -22,9 +29,10 @@ HOME = "us-east-1"
 def create_bucket(ctx: Context, req: Any) -> Answer:
     """Makes a bucket. Names are 3 to 63 characters and global over all accounts; public access is blocked.
 
-    Creating one's own bucket again succeeds in us-east-1 and is BucketAlreadyOwnedByYou elsewhere.
+    Creating one's own bucket again succeeds in us-east-1 and is BucketAlreadyOwnedByYou elsewhere. ObjectLockEnabledForBucket
+    enables versioning too, and needs s3:PutBucketObjectLockConfiguration and s3:PutBucketVersioning.
     Errors: InvalidBucketName, BucketAlreadyExists, BucketAlreadyOwnedByYou, InvalidLocationConstraint,
-    IllegalLocationConstraintException, InvalidBucketAclWithObjectOwnership, InvalidTag.
+    IllegalLocationConstraintException, InvalidTag, and those of `ownership.of_new_bucket`.
     Source: CreateBucket in the Amazon S3 API Reference.
     """
     _refuse(req)
@@ -39,21 +47,16 @@ def create_bucket(ctx: Context, req: Any) -> Answer:
     if existing is not None:
         _refuse_existing(ctx, existing, region)
         return answer
+    owned = ownership.of_new_bucket(ctx, req)
     if tags:
         ctx.authorize("s3:TagResource", f"arn:aws:s3:::{name}")
-    BUCKETS.put(ctx, Bucket(name=name, account=ctx.account, region=region, created_at_ms=ctx.now, location=location, tags=tags))
+    bucket = Bucket(name=name, account=ctx.account, region=region, created_at_ms=ctx.now, location=location, tags=tags)
+    bucket = change(bucket, **owned)
+    BUCKETS.put(ctx, locking.enabled(ctx, bucket) if req.ObjectLockEnabledForBucket else bucket)
     return answer
 
 
 def _refuse(req: Any) -> None:
-    refusals.CREATE_BUCKET.refuse(req)
-    if req.ACL not in (None, "private"):
-        message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
-        raise ServiceException("InvalidBucketAclWithObjectOwnership", message, status=400)
-    if req.ObjectOwnership not in (None, "BucketOwnerEnforced"):
-        raise NotImplementedOperation("s3", "CreateBucket", f"with ObjectOwnership={req.ObjectOwnership}")
-    if req.ObjectLockEnabledForBucket:
-        raise NotImplementedOperation("s3", "CreateBucket", "with ObjectLockEnabledForBucket")
     if req.BucketNamespace not in (None, "global"):
         raise NotImplementedOperation("s3", "CreateBucket", f"with BucketNamespace={req.BucketNamespace}")
     wanted = req.CreateBucketConfiguration
@@ -97,7 +100,14 @@ def delete_bucket(ctx: Context, req: Any) -> Answer:
     if next(VERSIONS.scan(ctx, bucket.name), None) is not None:
         message = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
         raise ServiceException("BucketNotEmpty", message, status=409, BucketName=bucket.name)
+    if ACCESS_POINTS_BY_BUCKET.first(ctx, bucket.name) is not None:
+        message = "The bucket you are attempting to delete has access points attached. Delete your access points and try again."
+        raise ServiceException("BucketHasAccessPointsAttached", message, status=400, BucketName=bucket.name)
+    for configuration in CONFIGURATIONS.scan(ctx, bucket.name):
+        CONFIGURATIONS.delete(ctx, configuration)
     multipart.forget_all(ctx, bucket)
+    if "logging" in bucket.settings:
+        access_logs.deliver_all(ctx, bucket)
     BUCKETS.delete(ctx, bucket)
     return None
 
@@ -106,7 +116,7 @@ def delete_bucket(ctx: Context, req: Any) -> Answer:
 def head_bucket(ctx: Context, req: Any) -> Answer:
     """Whether the bucket exists and the caller may list it; its region."""
     bucket = bucket_at(ctx, req)
-    return {"BucketRegion": bucket.region, "AccessPointAlias": False}
+    return {"BucketRegion": bucket.region, "AccessPointAlias": arrivals.point_of(req) is not None}
 
 
 @operation("GetBucketLocation")
@@ -137,81 +147,3 @@ def list_buckets(ctx: Context, req: Any) -> Answer:
         "ContinuationToken": paging.token(shown[-1].name) if more else None,
         "Prefix": req.Prefix,
     }
-
-
-def _full_control(account: str) -> dict[str, Any]:
-    """The only access control list there is."""
-    grantee = {"Type": "CanonicalUser", "ID": canonical_id(account)}
-    return {"Owner": owner(account), "Grants": [{"Grantee": grantee, "Permission": "FULL_CONTROL"}]}
-
-
-@operation("GetBucketAcl")
-def get_bucket_acl(ctx: Context, req: Any) -> Answer:
-    """The bucket owner's full control."""
-    return _full_control(bucket_at(ctx, req).account)
-
-
-@operation("GetObjectAcl", authorized_here=True)
-def get_object_acl(ctx: Context, req: Any) -> Answer:
-    """The bucket owner's full control of an object, or of one version. Errors: NoSuchKey, NoSuchVersion."""
-    ctx.authorize("s3:GetObjectAcl" if req.VersionId is None else "s3:GetObjectVersionAcl", f"arn:aws:s3:::{req.Bucket}/{req.Key}")
-    bucket = bucket_at(ctx, req)
-    object_at(ctx, bucket, req.Key, req.VersionId)
-    return _full_control(bucket.account)
-
-
-_GRANTS = ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP")
-
-
-def _check_acl(req: Any, account: str) -> None:
-    """An access control list may only say what is so anyway."""
-    policy = req.AccessControlPolicy
-    if any(getattr(req, name) is not None for name in _GRANTS):
-        raise refusals.no_acl()
-    refusals.refuse_acl(req.ACL)
-    if policy is None:
-        if req.ACL is None:
-            message = "Your request was missing a required header"
-            raise ServiceException("MissingSecurityHeader", message, status=400, MissingHeaderName="x-amz-acl")
-        return
-    owner_id = canonical_id(account)
-    for grant in policy.Grants or ():
-        grantee_id = grant.Grantee.ID if grant.Grantee is not None else None
-        if grant.Permission != "FULL_CONTROL" or grantee_id != owner_id:
-            raise refusals.no_acl()
-
-
-@operation("PutBucketAcl")
-def put_bucket_acl(ctx: Context, req: Any) -> Answer:
-    """Accepts the owner's full control, which is so anyway. Errors: AccessControlListNotSupported for anything else."""
-    _check_acl(req, bucket_at(ctx, req).account)
-    return None
-
-
-@operation("PutObjectAcl", authorized_here=True)
-def put_object_acl(ctx: Context, req: Any) -> Answer:
-    """Accepts the owner's full control, which is so anyway. Errors: AccessControlListNotSupported for anything else."""
-    ctx.authorize("s3:PutObjectAcl" if req.VersionId is None else "s3:PutObjectVersionAcl", f"arn:aws:s3:::{req.Bucket}/{req.Key}")
-    bucket = bucket_at(ctx, req)
-    object_at(ctx, bucket, req.Key, req.VersionId)
-    _check_acl(req, bucket.account)
-    return None
-
-
-@operation("GetBucketOwnershipControls")
-def get_bucket_ownership_controls(ctx: Context, req: Any) -> Answer:
-    """BucketOwnerEnforced, in every bucket."""
-    bucket_at(ctx, req)
-    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}}
-
-
-@operation("PutBucketOwnershipControls")
-def put_bucket_ownership_controls(ctx: Context, req: Any) -> Answer:
-    """Accepts BucketOwnerEnforced, which is so anyway. NotImplemented for those under which access control lists grant."""
-    bucket_at(ctx, req)
-    wanted: list[Any] = req.OwnershipControls.Rules or []
-    if len(wanted) != 1 or wanted[0].ObjectOwnership not in ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"):
-        raise refusals.malformed_xml()
-    if wanted[0].ObjectOwnership != "BucketOwnerEnforced":
-        raise NotImplementedOperation("s3", "PutBucketOwnershipControls", f"with ObjectOwnership={wanted[0].ObjectOwnership}")
-    return None

@@ -14,14 +14,25 @@ from operator import attrgetter
 from typing import Any
 
 from fogbank.kernel.context import Context
-from fogbank.kernel.errors import NotImplementedOperation, ServiceException
+from fogbank.kernel.errors import ServiceException
 from fogbank.services.s3 import crc, refusals
 from fogbank.services.s3.state import Checksum, Part
 from fogbank.store import blobs
 from fogbank.store.blobs import Upload
 
 DEFAULT = "CRC64NVME"
-DIGEST_BYTES = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32}
+DIGEST_BYTES = {
+    "CRC32": 4,
+    "CRC32C": 4,
+    "CRC64NVME": 8,
+    "SHA1": 20,
+    "SHA256": 32,
+    "SHA512": 64,
+    "MD5": 16,
+    "XXHASH64": 8,
+    "XXHASH3": 8,
+    "XXHASH128": 16,
+}
 _HEADERS = {f"x-amz-checksum-{name.lower()}": name for name in DIGEST_BYTES}
 MEMBERS = {name: f"Checksum{name}" for name in DIGEST_BYTES}
 _given = attrgetter(*MEMBERS.values())
@@ -69,7 +80,7 @@ def of_upload(req: Any, upload: Upload, default: str = DEFAULT) -> Checksum:
     found = given(req, upload.trailers)
     announced = req.ChecksumAlgorithm
     if found is None:
-        if supported(announced, "PutObject"):
+        if supported(announced):
             message = "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found."
             raise refusals.invalid_request(message)
         return Checksum(default, upload.base64(default.lower()))
@@ -101,14 +112,12 @@ def mismatch(expected: str, actual: str | None) -> ServiceException:
     )
 
 
-def supported(algorithm: str | None, operation: str) -> str | None:
-    """The algorithm asked for. Errors: NotImplemented for XXHash, SHA-512 and MD5; InvalidRequest for what S3 does not know."""
+def supported(algorithm: str | None) -> str | None:
+    """The algorithm asked for. Errors: InvalidRequest for what S3 does not know."""
     if algorithm is None or algorithm in DIGEST_BYTES:
         return algorithm
-    if algorithm in ("SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"):
-        raise NotImplementedOperation("s3", operation, f"with ChecksumAlgorithm={algorithm}")
     raise refusals.invalid_request(
-        "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"
+        f"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [{', '.join(DIGEST_BYTES)}]"
     )
 
 
@@ -142,10 +151,10 @@ def answer(checksum: Checksum | None) -> dict[str, str]:
     return {} if checksum is None else {MEMBERS[checksum.algorithm]: checksum.value, "ChecksumType": checksum.type}
 
 
-def check_document(ctx: Context) -> None:
+def check_document(ctx: Context, *, required: bool = True) -> None:
     """Verifies what the headers say of an XML body.
 
-    Errors: InvalidRequest where they say nothing; InvalidDigest; BadDigest.
+    Errors: InvalidRequest where they say nothing and it is required; InvalidDigest; BadDigest.
     """
     if ctx.request is None:
         return
@@ -157,7 +166,7 @@ def check_document(ctx: Context) -> None:
         if headers[header] != upload.base64(algorithm.lower()):
             check_value(algorithm, headers[header])
             raise bad_digest(algorithm)
-    if not named and "content-md5" not in headers and "x-amz-trailer" not in headers:
+    if required and not named and "content-md5" not in headers and "x-amz-trailer" not in headers:
         raise refusals.invalid_request("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 
 

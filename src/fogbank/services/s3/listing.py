@@ -13,7 +13,7 @@ from fogbank.kernel import paging
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import checksums, refusals, rules
+from fogbank.services.s3 import archive, checksums, lifespan, ownership, refusals, rules
 from fogbank.services.s3.multipart import upload_at
 from fogbank.services.s3.reading import page_size
 from fogbank.services.s3.state import (
@@ -28,9 +28,9 @@ from fogbank.services.s3.state import (
     Object,
     bucket_at,
     get_version,
-    owner,
     rank_of,
 )
+from fogbank.store.tables import At
 
 T = TypeVar("T", Object, MultipartUpload)
 Place = str | tuple[str, int] | tuple[str, str]
@@ -106,7 +106,7 @@ def _objects(ctx: Context, bucket: str, prefix: str) -> Callable[[str | None, Pl
     return lambda at, after: OBJECTS.scan(ctx, bucket, starting=prefix, at=at, after=after)
 
 
-def _contents(page: Page[Object], encode: Encoding, shown_owner: dict[str, str] | None) -> list[dict[str, Any]]:
+def _contents(ctx: Context, page: Page[Object], encode: Encoding, owned_in: Bucket | None, restores: bool) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     for name, found in zip(encode.names([found.key for found in page.entries]), page.entries, strict=True):
         checksum = found.checksum
@@ -119,8 +119,10 @@ def _contents(page: Page[Object], encode: Encoding, shown_owner: dict[str, str] 
             "Size": found.size,
             "StorageClass": found.storage_class,
         }
-        if shown_owner is not None:
-            entry["Owner"] = shown_owner
+        if owned_in is not None:
+            entry["Owner"] = ownership.shown(owned_in, found)
+        if restores and found.restored is not None:
+            entry["RestoreStatus"] = archive.status(ctx, found)
         out.append(entry)
     return out
 
@@ -137,7 +139,7 @@ def list_objects_v2(ctx: Context, req: Any) -> Answer:
     Source: ListObjectsV2 in the Amazon S3 API Reference.
     """
     bucket = bucket_at(ctx, req)
-    _no_further_attributes(req)
+    restores = _with_restores(req)
     encode = Encoding(req)
     prefix, delimiter = req.Prefix or "", req.Delimiter or ""
     size = page_size(req.MaxKeys, "maxKeys")
@@ -152,7 +154,7 @@ def list_objects_v2(ctx: Context, req: Any) -> Answer:
         "MaxKeys": size if req.MaxKeys is None else req.MaxKeys,
         "KeyCount": len(found.entries) + len(found.prefixes),
         "IsTruncated": last is not None,
-        "Contents": _contents(found, encode, owner(bucket.account) if req.FetchOwner else None),
+        "Contents": _contents(ctx, found, encode, bucket if req.FetchOwner else None, restores),
     }
     if delimiter:
         answer["Delimiter"] = encode(delimiter)
@@ -173,18 +175,19 @@ def _wrong_token(req: Any) -> ServiceException:
     return refusals.invalid_argument(message, "continuation-token", req.ContinuationToken)
 
 
-def _no_further_attributes(req: Any) -> None:
-    """RestoreStatus is of archived objects, of which there are none: asking for it changes nothing."""
+def _with_restores(req: Any) -> bool:
+    """Whether the entries are to tell their RestoreStatus. Errors: InvalidArgument for any other attribute."""
     for name in req.OptionalObjectAttributes or ():
         if name != "RestoreStatus":
             raise refusals.invalid_argument("Invalid attribute name specified", "x-amz-optional-object-attributes", name)
+    return bool(req.OptionalObjectAttributes)
 
 
 @operation("ListObjects")
 def list_objects(ctx: Context, req: Any) -> Answer:
     """ListObjectsV2's older form: markers for tokens, and always the owner. NextMarker only comes with a Delimiter."""
     bucket = bucket_at(ctx, req)
-    _no_further_attributes(req)
+    restores = _with_restores(req)
     encode = Encoding(req)
     prefix, delimiter = req.Prefix or "", req.Delimiter or ""
     size = page_size(req.MaxKeys, "maxKeys")
@@ -199,7 +202,7 @@ def list_objects(ctx: Context, req: Any) -> Answer:
         "IsTruncated": last is not None,
         "NextMarker": encode(last if isinstance(last, str) else last.key) if last is not None and delimiter else None,
         "EncodingType": "url" if encode.url else None,
-        "Contents": _contents(found, encode, owner(bucket.account)),
+        "Contents": _contents(ctx, found, encode, bucket, restores),
         "CommonPrefixes": _prefixes(found, encode) if delimiter else None,
     }
 
@@ -208,7 +211,7 @@ def _in_order(version: Object) -> tuple[str, int]:
     return version.key, version.rank
 
 
-def _versions(ctx: Context, bucket: str, prefix: str) -> Callable[[str | None, Place | None], Iterator[Object]]:
+def every_version(ctx: At, bucket: str, prefix: str) -> Callable[[str | None, Place | None], Iterator[Object]]:
     """Both tables as one: by key, the newest first."""
 
     def scan(at: str | None, after: Place | None) -> Iterator[Object]:
@@ -233,30 +236,31 @@ def list_object_versions(ctx: Context, req: Any) -> Answer:
     Errors: InvalidArgument for a VersionIdMarker without a KeyMarker, or one that is no version's.
     """
     bucket = bucket_at(ctx, req)
-    _no_further_attributes(req)
+    restores = _with_restores(req)
     encode = Encoding(req)
     prefix, delimiter = req.Prefix or "", req.Delimiter or ""
     size = page_size(req.MaxKeys, "maxKeys")
     after = _version_place(ctx, bucket, req)
-    found = page(_versions(ctx, bucket.name, prefix), prefix, delimiter, after, size)
+    found = page(every_version(ctx, bucket.name, prefix), prefix, delimiter, after, size)
     last = found.last
     versions: list[dict[str, Any]] = []
     markers: list[dict[str, Any]] = []
     before = after[0] if isinstance(after, tuple) and _follows(ctx, bucket, *after) else None
-    shown_owner = owner(bucket.account)
     for version in found.entries:
         entry: dict[str, Any] = {
             "Key": encode(version.key),
             "VersionId": version.version_id,
             "IsLatest": version.key != before,
             "LastModified": version.modified_at_ms,
-            "Owner": shown_owner,
+            "Owner": ownership.shown(bucket, version),
         }
         before = version.key
         if version.marker:
             markers.append(entry)
             continue
         entry |= {"ETag": version.etag, "Size": version.size, "StorageClass": version.storage_class}
+        if restores and version.restored is not None:
+            entry["RestoreStatus"] = archive.status(ctx, version)
         if version.checksum is not None:
             entry |= {"ChecksumAlgorithm": [version.checksum.algorithm], "ChecksumType": version.checksum.type}
         versions.append(entry)
@@ -322,10 +326,11 @@ def list_parts(ctx: Context, req: Any) -> Answer:
         "IsTruncated": more and size > 0,
         "Parts": parts,
         "Initiator": {"ID": upload.initiator_id},
-        "Owner": owner(bucket.account),
+        "Owner": ownership.shown(bucket, upload),
         "StorageClass": upload.storage_class,
         "ChecksumAlgorithm": upload.checksum_algorithm or None,
         "ChecksumType": upload.checksum_type if upload.checksum_algorithm else None,
+        **lifespan.abort_members(bucket, upload),
     }
 
 
@@ -341,14 +346,13 @@ def list_multipart_uploads(ctx: Context, req: Any) -> Answer:
         after = (req.KeyMarker, req.UploadIdMarker)
     found = page(lambda at, after: UPLOADS.scan(ctx, bucket.name, starting=prefix, at=at, after=after), prefix, delimiter, after, size)
     last = found.last
-    shown_owner = owner(bucket.account)
     uploads = [
         {
             "Key": encode(upload.key),
             "UploadId": upload.id,
             "Initiated": upload.initiated_at_ms,
             "StorageClass": upload.storage_class,
-            "Owner": shown_owner,
+            "Owner": ownership.shown(bucket, upload),
             "Initiator": {"ID": upload.initiator_id},
             "ChecksumAlgorithm": upload.checksum_algorithm or None,
             "ChecksumType": upload.checksum_type if upload.checksum_algorithm else None,

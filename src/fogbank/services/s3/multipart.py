@@ -14,7 +14,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import checksums, conditions, copying, refusals, rules
+from fogbank.services.s3 import checksums, conditions, copying, encrypting, lifespan, locking, ownership, refusals, rules
 from fogbank.services.s3.objects import received, requested_tags, stored, system_metadata, user_metadata
 from fogbank.services.s3.state import (
     OBJECTS,
@@ -30,6 +30,7 @@ from fogbank.services.s3.state import (
     canonical_id,
 )
 from fogbank.store.blobs import Blob
+from fogbank.store.vault import Seal
 
 PART_BYTES = 5 << 20
 """The smallest part, the last excepted."""
@@ -54,9 +55,10 @@ def create_multipart_upload(ctx: Context, req: Any) -> Answer:
     bucket = bucket_at(ctx, req)
     rules.check_key(req.Key)
     refusals.CREATE_UPLOAD.refuse(req)
-    refusals.refuse_acl(req.ACL)
-    algorithm = checksums.supported(req.ChecksumAlgorithm, "CreateMultipartUpload")
+    owned = ownership.of_new_object(ctx, req, bucket)
+    algorithm = checksums.supported(req.ChecksumAlgorithm)
     type_ = checksums.upload_type(algorithm, req.ChecksumType)
+    encryption, _ = encrypting.chosen(ctx, req, bucket, req.Key)
     upload = MultipartUpload(
         bucket=bucket.name,
         key=req.Key,
@@ -69,6 +71,9 @@ def create_multipart_upload(ctx: Context, req: Any) -> Answer:
         headers=system_metadata(req),
         metadata=user_metadata(req),
         tags=requested_tags(ctx, req),
+        encryption=encryption,
+        lock=locking.asked(ctx, req, bucket),
+        **owned,
     )
     UPLOADS.put(ctx, upload)
     return {
@@ -77,6 +82,8 @@ def create_multipart_upload(ctx: Context, req: Any) -> Answer:
         "UploadId": upload.id,
         "ChecksumAlgorithm": algorithm,
         "ChecksumType": type_ if algorithm else None,
+        **lifespan.abort_members(bucket, upload),
+        **encrypting.answer(encryption),
     }
 
 
@@ -94,11 +101,12 @@ def upload_part(ctx: Context, req: Any) -> Answer:
     Errors: NoSuchUpload, InvalidArgument, InvalidDigest, BadDigest; InvalidRequest where the checksum is of another algorithm
     than the upload's.
     """
-    bucket_at(ctx, req)
+    bucket = bucket_at(ctx, req)
     check_part_number(req.PartNumber)
-    refusals.UPLOAD_PART.refuse(req)
     upload = upload_at(ctx, req)
     body = received(req.Body)
+    if bucket.lockable and locking.completed(ctx, bucket, upload.lock) is not None:
+        locking.check_integrity(ctx, req, body, "Upload Part")
     checksums.check_md5(req.ContentMD5, body)
     given = checksums.of_upload(req, body, upload.checksum_algorithm or checksums.DEFAULT)
     said = checksums.given(req, body.trailers)
@@ -109,8 +117,16 @@ def upload_part(ctx: Context, req: Any) -> Answer:
     kept = given
     if not upload.checksum_algorithm and given.algorithm != checksums.DEFAULT:
         kept = Checksum(checksums.DEFAULT, body.base64(checksums.DEFAULT.lower()))
-    part = _put_part(ctx, upload, req.PartNumber, body.digest("md5"), body.size, kept, (ctx.blobs.keep(ctx, body),))
-    return {"ETag": part.etag, **({checksums.MEMBERS[given.algorithm]: given.value} if said or upload.checksum_algorithm else {})}
+    seal = _seal_of(ctx, req, upload)
+    part = _put_part(ctx, upload, req.PartNumber, body.digest("md5"), body.size, kept, (ctx.blobs.keep(ctx, body, seal),))
+    told = encrypting.answer(upload.encryption)
+    return {"ETag": part.etag, **told, **({checksums.MEMBERS[given.algorithm]: given.value} if said or upload.checksum_algorithm else {})}
+
+
+def _seal_of(ctx: Context, req: Any, upload: MultipartUpload) -> Seal:
+    """What seals the parts of an upload. Errors: as for reading an object so encrypted."""
+    encrypting.check_customer(req, upload.encryption)
+    return encrypting.opened(ctx, req, upload.encryption)
 
 
 def _put_part(
@@ -122,7 +138,7 @@ def _put_part(
     part = Part(
         upload_id=upload.id,
         number=number,
-        etag=f'"{md5.hex()}"',
+        etag=encrypting.etag(md5, upload.encryption),
         size=size,
         modified_at_ms=ctx.now // 1000 * 1000,
         checksum=checksum,
@@ -141,7 +157,6 @@ def upload_part_copy(ctx: Context, req: Any) -> Answer:
     """
     bucket_at(ctx, req)
     check_part_number(req.PartNumber)
-    refusals.UPLOAD_PART_COPY.refuse(req)
     upload = upload_at(ctx, req)
     found = copying.source_at(ctx, req)
     source = found.object
@@ -151,14 +166,16 @@ def upload_part_copy(ctx: Context, req: Any) -> Answer:
             f"The specified copy source is larger than the maximum allowable size for a copy source: {copying.COPY_BYTES}"
         )
     algorithm = upload.checksum_algorithm or checksums.DEFAULT
-    digests = ctx.blobs.digests(ctx, source.blobs, *part_range, ("md5", algorithm.lower()))
+    seal = encrypting.seal_of(ctx, req, source, source=True)
+    digests = ctx.blobs.digests(ctx, source.blobs, *part_range, ("md5", algorithm.lower()), seal)
     checksum = Checksum(algorithm, base64.b64encode(digests[algorithm.lower()]).decode())
-    blobs = ctx.blobs.share(ctx, source.blobs, *part_range)
+    blobs = ctx.blobs.share(ctx, source.blobs, *part_range, seal=seal, new_seal=_seal_of(ctx, req, upload))
     part = _put_part(ctx, upload, req.PartNumber, digests["md5"], part_range.size, checksum, blobs)
     result: dict[str, Any] = {"ETag": part.etag, "LastModified": part.modified_at_ms}
     if upload.checksum_algorithm:
         result[checksums.MEMBERS[algorithm]] = checksum.value
-    return {"CopyPartResult": result, "CopySourceVersionId": source.version_id if found.bucket.versioning else None}
+    told = encrypting.answer(upload.encryption)
+    return {"CopyPartResult": result, "CopySourceVersionId": source.version_id if found.bucket.versioning else None, **told}
 
 
 @operation("CompleteMultipartUpload")
@@ -171,7 +188,6 @@ def complete_multipart_upload(ctx: Context, req: Any) -> Answer:
     Source: CompleteMultipartUpload in the Amazon S3 API Reference.
     """
     bucket = bucket_at(ctx, req)
-    refusals.COMPLETE.refuse(req)
     listed = req.MultipartUpload.Parts if req.MultipartUpload is not None else None
     if not listed or len(listed) > PARTS_COUNT or any(part.PartNumber is None or part.ETag is None for part in listed):
         raise refusals.malformed_xml()
@@ -196,16 +212,20 @@ def complete_multipart_upload(ctx: Context, req: Any) -> Answer:
         etag=etag,
         size=size,
         blobs=tuple([blob for part in parts for blob in part.blobs]),
+        encryption=upload.encryption,
         checksum=checksum,
         storage_class=upload.storage_class,
         headers=upload.headers,
         metadata=upload.metadata,
         tags=upload.tags,
+        lock=upload.lock,
+        owner=upload.owner,
+        acl=upload.acl,
         event="ObjectCreated:CompleteMultipartUpload",
         parts=tuple([ObjectPart(part.number, part.size, part.checksum.value) for part in parts]),
         upload_id=upload.id,
     )
-    _forget(ctx, upload, keep={part.number for part in parts})
+    forget(ctx, upload, keep={part.number for part in parts})
     return _completed(ctx, bucket, new)
 
 
@@ -216,7 +236,9 @@ def _completed(ctx: Context, bucket: Bucket, new: Object) -> dict[str, Any]:
         "Key": new.key,
         "ETag": new.etag,
         "VersionId": new.version_id if bucket.versioning else None,
+        "Expiration": lifespan.expiration(bucket, new),
         **checksums.answer(new.checksum),
+        **encrypting.answer(new.encryption),
     }
 
 
@@ -318,11 +340,11 @@ def abort_multipart_upload(ctx: Context, req: Any) -> Answer:
     bucket_at(ctx, req)
     if req.IfMatchInitiatedTime is not None:
         raise refusals.header_not_implemented("x-amz-if-match-initiated-time")
-    _forget(ctx, upload_at(ctx, req), keep=set())
+    forget(ctx, upload_at(ctx, req), keep=set())
     return None
 
 
-def _forget(ctx: Context, upload: MultipartUpload, keep: set[int]) -> None:
+def forget(ctx: Context, upload: MultipartUpload, keep: set[int]) -> None:
     """Deletes the upload; the bytes of the parts that are kept live on in the object."""
     for part in PARTS.scan(ctx, upload.id):
         if part.number not in keep:
@@ -339,4 +361,4 @@ def _drop(ctx: Context, part: Part) -> None:
 def forget_all(ctx: Context, bucket: Bucket) -> None:
     """Drops every upload of a bucket that goes."""
     for upload in UPLOADS.scan(ctx, bucket.name):
-        _forget(ctx, upload, keep=set())
+        forget(ctx, upload, keep=set())

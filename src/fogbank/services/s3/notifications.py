@@ -35,21 +35,32 @@ EVENTS = frozenset(
         "s3:ObjectTagging:*",
         "s3:ObjectTagging:Put",
         "s3:ObjectTagging:Delete",
+        "s3:ObjectAcl:Put",
+        "s3:ObjectRetention:Put",
+        "s3:ObjectRestore:*",
+        "s3:ObjectRestore:Post",
+        "s3:ObjectRestore:Completed",
+        "s3:ObjectRestore:Delete",
+        "s3:LifecycleTransition",
+        "s3:LifecycleExpiration:*",
+        "s3:LifecycleExpiration:Delete",
+        "s3:LifecycleExpiration:DeleteMarkerCreated",
+        "s3:IntelligentTiering",
+        "s3:ReducedRedundancyLostObject",  # never: none is lost
+        "s3:Replication:*",
+        "s3:Replication:OperationFailedReplication",
+        "s3:Replication:OperationMissedThreshold",
+        "s3:Replication:OperationReplicatedAfterThreshold",
+        "s3:Replication:OperationNotTracked",
     }
 )
 """What happens here; the others tell of what Fogbank's S3 does not do."""
 _ELSEWHERE = (
-    "s3:ReducedRedundancyLostObject",
-    "s3:ObjectRestore:",
-    "s3:Replication:",
-    "s3:LifecycleTransition",
-    "s3:LifecycleExpiration:",
-    "s3:IntelligentTiering",
-    "s3:ObjectAcl:",
     "s3:ObjectAnnotation:",
-    "s3:ObjectRetention:",
 )
 PRINCIPAL = "s3.amazonaws.com"
+_BARE = ("service", "anonymous")
+"""Whose ids an event tells without AWS: before them."""
 
 
 @operation("PutBucketNotificationConfiguration")
@@ -185,24 +196,29 @@ def iso_instant(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
 
 
-def tell(ctx: Context, bucket: Bucket, event: str, about: Object, sequence: int | None = None) -> None:
+def tell(ctx: Context, bucket: Bucket, event: str, about: Object, sequence: int | None = None, **more: Any) -> None:
     """Puts an event ("ObjectCreated:Put") into the outbox for everybody who asked for it.
 
-    `sequence` is the number of a write that made no version (a deletion), for the event's sequencer.
+    `sequence` is the number of a write that made no version (a deletion), for the event's sequencer; `more` are further members of
+    the event (glacierEventData).
     """
     name = f"s3:{event}"
     for one in bucket.notifications:
         if not about.key.startswith(one.prefix) or not about.key.endswith(one.suffix):
             continue
         if any(_covers(pattern, name) for pattern in one.events):
-            record = _record(ctx, bucket, one.id, event, about, about.sequencer if sequence is None else f"{sequence:016X}")
+            record = _record(ctx, bucket, one.id, event, about, about.sequencer if sequence is None else f"{sequence:016X}") | more
             message = msgspec.json.encode({"Records": [record]}).decode()
             ctx.later("s3.deliver", {"bucket": bucket.name, "queue_arn": one.queue_arn, "message": message})
 
 
+_VERSIONS = (("ObjectCreated", "2.1"), ("ObjectRemoved", "2.1"), ("ObjectRestore", "2.1"), ("Replication", "2.2"))
+"""The version of an event's structure; 2.3 for all others."""
+
+
 def _record(ctx: Context, bucket: Bucket, configuration: str, event: str, about: Object, sequencer: str) -> dict[str, Any]:
     about_object: dict[str, Any] = {"key": rules.url_encoded(about.key)}
-    if not event.startswith("ObjectRemoved"):
+    if not event.startswith(("ObjectRemoved", "LifecycleExpiration")):
         about_object["size"] = about.size
         about_object["eTag"] = about.etag.strip('"')
     if bucket.versioning:
@@ -210,12 +226,12 @@ def _record(ctx: Context, bucket: Bucket, configuration: str, event: str, about:
     about_object["sequencer"] = sequencer
     principal = ctx.principal
     return {
-        "eventVersion": "2.3" if event.startswith("ObjectTagging") else "2.1",
+        "eventVersion": next((version for start, version in _VERSIONS if event.startswith(start)), "2.3"),
         "eventSource": "aws:s3",
         "awsRegion": bucket.region,
         "eventTime": iso_instant(ctx.now),
         "eventName": event,
-        "userIdentity": {"principalId": f"AWS:{principal.user_id}" if ctx.account else principal.user_id},
+        "userIdentity": {"principalId": principal.user_id if principal.kind in _BARE else f"AWS:{principal.user_id}"},
         "requestParameters": {"sourceIPAddress": ctx.request.client if ctx.request is not None else principal.service},
         "responseElements": {"x-amz-request-id": ctx.request_id, "x-amz-id-2": host_id(ctx.request_id)},
         "s3": {

@@ -8,11 +8,25 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import checksums, conditions, notifications, refusals, rules, versions
+from fogbank.services.s3 import (
+    checksums,
+    conditions,
+    encrypting,
+    lifespan,
+    locking,
+    notifications,
+    ownership,
+    refusals,
+    replicas,
+    rules,
+    versions,
+)
 from fogbank.services.s3.state import (
     OBJECTS,
     Bucket,
     Checksum,
+    Encryption,
+    Lock,
     Object,
     bucket_at,
     get_version,
@@ -21,7 +35,7 @@ from fogbank.services.s3.state import (
 )
 from fogbank.store.blobs import Blob, Upload
 
-_HEADERS = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires")
+_HEADERS = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires", "WebsiteRedirectLocation")
 _headers = attrgetter(*_HEADERS)
 _NO_HEADERS = (None,) * len(_HEADERS)
 PUT_BYTES = 5 << 30
@@ -51,6 +65,8 @@ def system_metadata(req: Any) -> dict[str, str]:
         if not left:
             del headers["ContentEncoding"]
     headers.setdefault("ContentType", "binary/octet-stream")
+    if (target := headers.get("WebsiteRedirectLocation")) is not None:
+        rules.check_redirect(target)
     return headers
 
 
@@ -80,12 +96,14 @@ def stored(
     etag: str,
     size: int,
     blobs: tuple[Blob, ...],
+    encryption: Encryption | None,
     checksum: Checksum,
     storage_class: str,
     headers: dict[str, str],
     metadata: dict[str, str],
     tags: dict[str, str],
     event: str,
+    lock: Lock | None = None,
     **more: Any,
 ) -> Object:
     """Writes a new current version, in the place of `current`, and tells who wants to know. Modification times are whole seconds."""
@@ -101,11 +119,15 @@ def stored(
         storage_class=storage_class,
         checksum=checksum,
         blobs=blobs,
+        encryption=encryption,
         headers=headers,
         metadata=metadata,
         tags=tags,
+        lock=locking.completed(ctx, bucket, lock),
         **more,
     )
+    if "replication" in bucket.settings:
+        new = replicas.begin(ctx, bucket, new)
     versions.install(ctx, bucket, new, current)
     if bucket.notifications:
         notifications.tell(ctx, bucket, event, new)
@@ -116,7 +138,8 @@ def stored(
 def put_object(ctx: Context, req: Any) -> Answer:
     """Adds an object: whole or not at all; the last of two writers wins, unless conditions say otherwise.
 
-    Limits: key 1 to 1,024 bytes; body 5 GiB; user metadata 2 KB; 10 tags. Encryption, ACLs and object lock are refused by name.
+    Limits: key 1 to 1,024 bytes; body 5 GiB; user metadata 2 KB; 10 tags. Needs s3:PutObjectAcl too where an ACL is given.
+    What is locked (Object Lock) needs a checksum or Content-MD5.
     Errors: NoSuchBucket, KeyTooLongError, EntityTooLarge, MetadataTooLarge, InvalidDigest, BadDigest, InvalidRequest (checksums),
     PreconditionFailed, NoSuchKey (If-Match), AccessControlListNotSupported, InvalidStorageClass, InvalidTag.
     Source: PutObject in the Amazon S3 API Reference.
@@ -125,49 +148,62 @@ def put_object(ctx: Context, req: Any) -> Answer:
     key = req.Key
     rules.check_key(key)
     refusals.PUT.refuse(req)
-    refusals.refuse_acl(req.ACL)
+    owned = ownership.of_new_object(ctx, req, bucket)
     current = OBJECTS.get(ctx, bucket.name, key)
     if req.IfNoneMatch is not None or req.IfMatch is not None:
         conditions.check_write(ctx, req, bucket, current)
     upload = received(req.Body)
     checksums.check_md5(req.ContentMD5, upload)
     checksum = checksums.of_upload(req, upload)
+    encryption, seal = encrypting.chosen(ctx, req, bucket, key)
     new = stored(
         ctx,
         req,
         bucket,
         current,
-        etag=f'"{upload.digest("md5").hex()}"',
+        etag=encrypting.etag(upload.digest("md5"), encryption),
         size=upload.size,
         checksum=checksum,
         storage_class="STANDARD" if req.StorageClass is None else refusals.storage_class(req.StorageClass, "PutObject"),
         headers=system_metadata(req),
         metadata=user_metadata(req),
         tags=requested_tags(ctx, req),
-        blobs=(ctx.blobs.keep(ctx, upload),) if upload.size else (),
+        blobs=(ctx.blobs.keep(ctx, upload, seal),) if upload.size else (),
+        encryption=encryption,
+        lock=locking.asked(ctx, req, bucket),
         event="ObjectCreated:Post" if ctx.request is not None and ctx.request.method == "POST" else "ObjectCreated:Put",
+        **owned,
     )
-    answer = {"ETag": new.etag, checksums.MEMBERS[checksum.algorithm]: checksum.value, "ChecksumType": checksum.type}
+    if new.lock is not None:
+        locking.check_integrity(ctx, req, upload, "Put Object")
+    answer: dict[str, Any] = {"ETag": new.etag, checksums.MEMBERS[checksum.algorithm]: checksum.value, "ChecksumType": checksum.type}
+    answer |= encrypting.answer(encryption)
     if bucket.versioning:
         answer["VersionId"] = new.version_id
+    if bucket.settings:
+        answer["Expiration"] = lifespan.expiration(bucket, new)
     return answer
 
 
-def remove(ctx: Context, bucket: Bucket, key: str, version_id: str | None) -> dict[str, Any]:
+def remove(ctx: Context, bucket: Bucket, key: str, version_id: str | None, bypass: bool | None) -> dict[str, Any]:
     """Deletes a key (in a versioned bucket: hides it behind a marker) or one version; what is not there counts as deleted.
 
-    Returns VersionId and DeleteMarker as DeleteObject answers them.
+    `bypass`: also what is retained in GOVERNANCE mode. Returns VersionId and DeleteMarker as DeleteObject answers them.
+    Errors: AccessDenied (Object Lock).
     """
     if version_id is not None:
         version = get_version(ctx, bucket, key, version_id)
         if version is None:
             return {"VersionId": version_id}
+        locking.check_deletable(ctx, version, bypass)
         versions.remove_version(ctx, version)
         if bucket.notifications:
             notifications.tell(ctx, bucket, "ObjectRemoved:Delete", version, ctx.tx.unique())
         return {"VersionId": version_id, "DeleteMarker": True if version.marker else None}
     if bucket.versioning:
         marker = versions.mark_deleted(ctx, bucket, key)
+        if "replication" in bucket.settings:
+            replicas.mark(ctx, bucket, marker)
         if bucket.notifications:
             notifications.tell(ctx, bucket, "ObjectRemoved:DeleteMarkerCreated", marker)
         return {"VersionId": marker.version_id, "DeleteMarker": True}
@@ -192,7 +228,7 @@ def delete_object(ctx: Context, req: Any) -> Answer:
         raise NotImplementedOperation("s3", "DeleteObject", "with IfMatchLastModifiedTime or IfMatchSize")
     if req.IfMatch is not None:
         _check_match(ctx, bucket, req.Key, req.VersionId, req.IfMatch)
-    return remove(ctx, bucket, req.Key, req.VersionId)
+    return remove(ctx, bucket, req.Key, req.VersionId, req.BypassGovernanceRetention)
 
 
 def _check_match(ctx: Context, bucket: Bucket, key: str, version_id: str | None, condition: str) -> None:
@@ -215,7 +251,7 @@ def delete_objects(ctx: Context, req: Any) -> Answer:
     errors: list[dict[str, Any]] = []
     for one in wanted:
         try:
-            gone = _delete_one(ctx, bucket, one)
+            gone = _delete_one(ctx, bucket, one, req.BypassGovernanceRetention)
         except ServiceException as refused:
             errors.append({"Key": one.Key, "VersionId": one.VersionId, "Code": refused.code, "Message": refused.message})
             continue
@@ -224,7 +260,7 @@ def delete_objects(ctx: Context, req: Any) -> Answer:
     return {"Deleted": deleted or None, "Errors": errors or None}
 
 
-def _delete_one(ctx: Context, bucket: Bucket, one: Any) -> dict[str, Any]:
+def _delete_one(ctx: Context, bucket: Bucket, one: Any, bypass: bool | None) -> dict[str, Any]:
     rules.check_key(one.Key)
     version_id = one.VersionId
     ctx.authorize("s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion", object_arn(bucket.name, one.Key))
@@ -232,7 +268,7 @@ def _delete_one(ctx: Context, bucket: Bucket, one: Any) -> dict[str, Any]:
         raise NotImplementedOperation("s3", "DeleteObjects", "with LastModifiedTime or Size")
     if one.ETag is not None:
         _check_match(ctx, bucket, one.Key, version_id, one.ETag)
-    gone = remove(ctx, bucket, one.Key, version_id)
+    gone = remove(ctx, bucket, one.Key, version_id, bypass)
     out = {"Key": one.Key, "VersionId": version_id, "DeleteMarker": gone.get("DeleteMarker")}
     if gone.get("DeleteMarker"):
         out["DeleteMarkerVersionId"] = gone["VersionId"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
 
@@ -12,7 +13,7 @@ from fogbank.access import grammar
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3.state import BUCKETS, Bucket, PublicAccessBlock, bucket_at
+from fogbank.services.s3.state import ACCOUNT_BLOCKS, BUCKETS, Bucket, PublicAccessBlock, bucket_at
 from fogbank.store.tables import change
 
 POLICY_BYTES = 20 * 1024
@@ -39,17 +40,10 @@ def put_bucket_policy(ctx: Context, req: Any) -> Answer:
     """
     bucket = own_bucket_at(ctx, req)
     document = req.Policy if isinstance(req.Policy, str) else req.Policy.decode()
-    statements = read(document, bucket)
-    public = is_public(statements)
-    block = bucket.public_access_block
-    if public and block is not None and block.block_public_policy:
-        raise ServiceException(
-            "AccessDenied",
-            f'User: {ctx.principal.arn} is not authorized to perform: s3:PutBucketPolicy on resource: "{bucket.arn}" because public '
-            "policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
-            status=403,
-        )
-    BUCKETS.put(ctx, _with_policy(bucket, document, public, block))
+    public = is_public(read(document, bucket))
+    if public and blocked(ctx, bucket).block_public_policy:
+        raise public_policy_refused(ctx, "s3:PutBucketPolicy", bucket.arn)
+    BUCKETS.put(ctx, _with_policy(bucket, document, public, bucket.public_access_block))
     return None
 
 
@@ -86,10 +80,7 @@ def put_public_access_block(ctx: Context, req: Any) -> Answer:
     """Sets the four settings; one that is not given is off."""
     bucket = bucket_at(ctx, req)
     wanted = req.PublicAccessBlockConfiguration
-    block = PublicAccessBlock(
-        bool(wanted.BlockPublicAcls), bool(wanted.IgnorePublicAcls), bool(wanted.BlockPublicPolicy), bool(wanted.RestrictPublicBuckets)
-    )
-    BUCKETS.put(ctx, _with_policy(bucket, bucket.policy, bucket.policy_is_public, block))
+    BUCKETS.put(ctx, _with_policy(bucket, bucket.policy, bucket.policy_is_public, block_of(wanted)))
     return None
 
 
@@ -101,14 +92,7 @@ def get_public_access_block(ctx: Context, req: Any) -> Answer:
     if block is None:
         message = "The public access block configuration was not found"
         raise ServiceException("NoSuchPublicAccessBlockConfiguration", message, status=404, BucketName=bucket.name)
-    return {
-        "PublicAccessBlockConfiguration": {
-            "BlockPublicAcls": block.block_public_acls,
-            "IgnorePublicAcls": block.ignore_public_acls,
-            "BlockPublicPolicy": block.block_public_policy,
-            "RestrictPublicBuckets": block.restrict_public_buckets,
-        }
-    }
+    return {"PublicAccessBlockConfiguration": described_block(block)}
 
 
 @operation("DeletePublicAccessBlock")
@@ -126,10 +110,55 @@ def _with_policy(bucket: Bucket, document: str | None, public: bool, block: Publ
     """
     outsiders = document
     if document is not None and public and block is not None and block.restrict_public_buckets:
-        read_ = msgspec.json.decode(document)
-        left = [statement for statement in _listed(read_["Statement"]) if _is_for_insiders(statement)]
-        outsiders = msgspec.json.encode({**read_, "Statement": left}).decode() if left else None
+        outsiders = for_outsiders(document)
     return change(bucket, policy=document, policy_is_public=public, outsiders_policy=outsiders, public_access_block=block)
+
+
+def block_of(wanted: Any) -> PublicAccessBlock:
+    """A request's four settings; one that is not given is off."""
+    return PublicAccessBlock(
+        bool(wanted.BlockPublicAcls), bool(wanted.IgnorePublicAcls), bool(wanted.BlockPublicPolicy), bool(wanted.RestrictPublicBuckets)
+    )
+
+
+def described_block(block: PublicAccessBlock) -> dict[str, bool]:
+    return {
+        "BlockPublicAcls": block.block_public_acls,
+        "IgnorePublicAcls": block.ignore_public_acls,
+        "BlockPublicPolicy": block.block_public_policy,
+        "RestrictPublicBuckets": block.restrict_public_buckets,
+    }
+
+
+_NO_BLOCK = PublicAccessBlock(False, False, False, False)
+
+
+def blocked(ctx: Context, bucket: Bucket) -> PublicAccessBlock:
+    """What is blocked for a bucket: by its own settings, or by its account's."""
+    kept = ACCOUNT_BLOCKS.get(ctx, bucket.account)
+    return joined(bucket.public_access_block or _NO_BLOCK, _NO_BLOCK if kept is None else kept.block)
+
+
+def joined(*blocks: PublicAccessBlock) -> PublicAccessBlock:
+    """What any of them blocks."""
+    return PublicAccessBlock(*[any(settings) for settings in zip(*map(msgspec.structs.astuple, blocks), strict=True)])
+
+
+def public_policy_refused(ctx: Context, action: str, arn: str) -> ServiceException:
+    return ServiceException(
+        "AccessDenied",
+        f'User: {ctx.principal.arn} is not authorized to perform: {action} on resource: "{arn}" because public '
+        "policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+        status=403,
+    )
+
+
+@lru_cache(256)
+def for_outsiders(document: str) -> str | None:
+    """What RestrictPublicBuckets leaves of a public policy for callers of other accounts."""
+    read_ = msgspec.json.decode(document)
+    left = [statement for statement in _listed(read_["Statement"]) if _is_for_insiders(statement)]
+    return msgspec.json.encode({**read_, "Statement": left}).decode() if left else None
 
 
 def _is_for_insiders(statement: Statement) -> bool:
@@ -141,22 +170,32 @@ def policy_for(ctx: Context, bucket: Bucket) -> str | None:
     """The policy that the door evaluates for this caller. It cannot lock the owner's root out of itself."""
     if ctx.principal.kind == "root" and ctx.account == bucket.account and ctx.operation in _OF_POLICIES:
         return None
-    return bucket.policy if bucket.account == ctx.account else bucket.outsiders_policy
+    if bucket.account == ctx.account:
+        return bucket.policy
+    if bucket.policy_is_public and bucket.policy is not None and blocked(ctx, bucket).restrict_public_buckets:
+        return for_outsiders(bucket.policy)
+    return bucket.outsiders_policy
 
 
 def read(document: str, bucket: Bucket) -> list[Statement]:
-    """A bucket policy's statements, its syntax checked. Errors: MalformedPolicy."""
-    if len(document.encode()) > POLICY_BYTES:
-        raise _malformed("Your policy exceeds the maximum allowed document size")
-    if not document.lstrip().startswith("{"):
-        raise _malformed(_NO_JSON)
-    try:
-        statements: list[Statement] = grammar.read(document, "resource")["Statement"]
-    except ServiceException as refused:
-        raise _malformed(refused.message if _is_json(document) else _NO_JSON) from None
-    for statement in statements:
+    """A bucket policy's statements, checked. Errors: MalformedPolicy."""
+    found = statements(document)
+    for statement in found:
         _check(statement, bucket)
-    return statements
+    return found
+
+
+def statements(document: str) -> list[Statement]:
+    """A resource policy's statements, its syntax checked. Errors: MalformedPolicy."""
+    if len(document.encode()) > POLICY_BYTES:
+        raise malformed("Your policy exceeds the maximum allowed document size")
+    if not document.lstrip().startswith("{"):
+        raise malformed(_NO_JSON)
+    try:
+        found: list[Statement] = grammar.read(document, "resource")["Statement"]
+    except ServiceException as refused:
+        raise malformed(refused.message if _is_json(document) else _NO_JSON) from None
+    return found
 
 
 def _is_json(document: str) -> bool:
@@ -167,7 +206,7 @@ def _is_json(document: str) -> bool:
     return True
 
 
-def _malformed(message: str) -> ServiceException:
+def malformed(message: str) -> ServiceException:
     return ServiceException("MalformedPolicy", message, status=400)
 
 
@@ -175,16 +214,16 @@ def _check(statement: Statement, bucket: Bucket) -> None:
     """What S3 asks of a statement beyond the grammar."""
     resources = statement.get("Resource") or statement.get("NotResource")
     if not resources:
-        raise _malformed("Missing required field Resource")
+        raise malformed("Missing required field Resource")
     for name in resources:
         _, _, path = name.partition(":::")
         if not name.startswith("arn:aws:s3:::") or (path != bucket.name and not path.startswith(f"{bucket.name}/")):
-            raise _malformed("Policy has invalid resource")
+            raise malformed("Policy has invalid resource")
     actions = [name.lower() for name in statement.get("Action") or statement.get("NotAction") or ()]
     if any(name != "*" and not name.startswith("s3:") for name in actions):
-        raise _malformed("Policy has invalid action")
+        raise malformed("Policy has invalid action")
     if "NotAction" not in statement and not any(_fits(name, resources, bucket) for name in actions):
-        raise _malformed("Action does not apply to any resource(s) in statement")
+        raise malformed("Action does not apply to any resource(s) in statement")
 
 
 _BUCKET_ACTIONS = ("s3:listbucket", "s3:getbucket", "s3:putbucket", "s3:deletebucket", "s3:createbucket")

@@ -8,7 +8,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import checksums, conditions, refusals, rules
+from fogbank.services.s3 import archive, checksums, conditions, encrypting, lifespan, locking, refusals, replicas, rules
 from fogbank.services.s3.rules import Range
 from fogbank.services.s3.state import Object, bucket_at, object_arn, object_at
 
@@ -32,12 +32,16 @@ def get_object(ctx: Context, req: Any) -> Answer:
 
     Needs s3:GetObject, or s3:GetObjectVersion where a version is named.
     Errors: NoSuchKey (404 with s3:ListBucket, else AccessDenied), NoSuchVersion, MethodNotAllowed (a delete marker),
-    NotModified (304), PreconditionFailed, InvalidRange, InvalidPartNumber.
+    NotModified (304), PreconditionFailed, InvalidRange, InvalidPartNumber, InvalidObjectState (archived).
     Source: GetObject in the Amazon S3 API Reference.
     """
     found, answer = _head(ctx, req)
+    if found.storage_class != "STANDARD":
+        archive.read(ctx, found)
     part = answer.pop("@range", None)
-    answer["Body"] = ctx.blobs.open(ctx, found.blobs) if part is None else ctx.blobs.open(ctx, found.blobs, part.start, part.size)
+    seal = encrypting.opened(ctx, req, found.encryption)
+    start, size = (0, found.size) if part is None else part
+    answer["Body"] = ctx.blobs.open(ctx, found.blobs, start, size, seal)
     return answer
 
 
@@ -55,8 +59,9 @@ def _head(ctx: Context, req: Any) -> tuple[Object, dict[str, Any]]:
     arn = object_arn(req.Bucket, req.Key)
     ctx.authorize("s3:GetObject" if version_id is None else "s3:GetObjectVersion", arn)
     bucket = bucket_at(ctx, req)
-    refusals.GET.refuse(req)
     found = object_at(ctx, bucket, req.Key, version_id)
+    if found.encryption is not None or req.SSECustomerAlgorithm is not None:
+        encrypting.check_customer(req, found.encryption)
     if _conditions(req) != _NO_CONDITIONS:
         conditions.check_read(req, found)
     answer: dict[str, Any] = {
@@ -65,6 +70,7 @@ def _head(ctx: Context, req: Any) -> tuple[Object, dict[str, Any]]:
         "ETag": found.etag,
         "ContentLength": found.size,
         **found.headers,
+        **encrypting.answer(found.encryption),
     }
     if found.metadata:
         answer["Metadata"] = found.metadata
@@ -72,6 +78,14 @@ def _head(ctx: Context, req: Any) -> tuple[Object, dict[str, Any]]:
         answer["VersionId"] = found.version_id
     if found.storage_class != "STANDARD":
         answer["StorageClass"] = found.storage_class
+    if found.replication:
+        answer["ReplicationStatus"] = replicas.status(found)
+    if found.lock is not None:
+        answer |= locking.shown(ctx, found, found.lock)
+    if found.restored is not None or found.archive_tier:
+        answer |= archive.shown(ctx, found)
+    if bucket.settings and version_id is None:
+        answer["Expiration"] = lifespan.expiration(bucket, found)
     if found.tags and ctx.may("s3:GetObjectTagging" if version_id is None else "s3:GetObjectVersionTagging", arn):
         answer["TagCount"] = len(found.tags)
     whole = True
@@ -146,7 +160,6 @@ def get_object_attributes(ctx: Context, req: Any) -> Answer:
     ctx.authorize(f"s3:Get{kind}", arn)
     ctx.authorize(f"s3:Get{kind}Attributes", arn)
     bucket = bucket_at(ctx, req)
-    refusals.GET.refuse(req)
     wanted = {name.strip() for names in req.ObjectAttributes for name in names.split(",")}
     if unknown := wanted - {"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}:
         raise refusals.invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", ",".join(sorted(unknown)))

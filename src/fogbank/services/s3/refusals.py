@@ -63,35 +63,14 @@ def too_large(size: int, most: int) -> ServiceException:
 
 
 _UNSUPPORTED = (
-    "GrantFullControl",
-    "GrantRead",
-    "GrantReadACP",
-    "GrantWriteACP",
-    "ServerSideEncryption",
-    "SSECustomerAlgorithm",
-    "SSECustomerKey",
-    "SSECustomerKeyMD5",
-    "SSEKMSKeyId",
-    "SSEKMSEncryptionContext",
-    "BucketKeyEnabled",
-    "WebsiteRedirectLocation",
-    "ObjectLockMode",
-    "ObjectLockRetainUntilDate",
-    "ObjectLockLegalHoldStatus",
     "ObjectLockEventHold",
     "ObjectLockEventHoldDurationDays",
     "ObjectLockEventHoldDurationYears",
 )
-_CHECKSUMS = ("ChecksumSHA512", "ChecksumMD5", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128")
-_SSE_CUSTOMER = ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
-_SSE_SOURCE = ("CopySourceSSECustomerAlgorithm", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5")
 
 
 class Unsupported:
-    """Members of an operation's input that Fogbank does not honour: a request that brings one is refused by name.
-
-    A grant or a canned ACL is refused in AWS's own words instead, as every bucket enforces its owner's ownership.
-    """
+    """Members of an operation's input that Fogbank does not honour: a request that brings one is refused by name."""
 
     __slots__ = ("_members", "_names", "_nothing", "_operation")
 
@@ -106,44 +85,32 @@ class Unsupported:
         members = self._members(req)
         if members != self._nothing:
             name = next(name for name, value in zip(self._names, members, strict=True) if value is not None)
-            if name.startswith("Grant"):
-                raise no_acl()
             raise NotImplementedOperation("s3", self._operation, f"with {name}")
 
 
-PUT = Unsupported("PutObject", (*_UNSUPPORTED, *_CHECKSUMS, "WriteOffsetBytes"))
-COPY = Unsupported("CopyObject", (*_UNSUPPORTED, *_SSE_SOURCE, "AnnotationDirective"))
+PUT = Unsupported("PutObject", (*_UNSUPPORTED, "WriteOffsetBytes"))
+COPY = Unsupported("CopyObject", (*_UNSUPPORTED, "AnnotationDirective"))
 CREATE_UPLOAD = Unsupported("CreateMultipartUpload", _UNSUPPORTED)
-UPLOAD_PART = Unsupported("UploadPart", (*_SSE_CUSTOMER, *_CHECKSUMS))
-UPLOAD_PART_COPY = Unsupported("UploadPartCopy", (*_SSE_CUSTOMER, *_SSE_SOURCE))
-COMPLETE = Unsupported("CompleteMultipartUpload", (*_SSE_CUSTOMER, *_CHECKSUMS))
-GET = Unsupported("GetObject", _SSE_CUSTOMER)
-CREATE_BUCKET = Unsupported("CreateBucket", ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP"))
 
 
 def no_acl() -> ServiceException:
     return ServiceException("AccessControlListNotSupported", "The bucket does not allow ACLs", status=400)
 
 
-def refuse_acl(acl: str | None) -> None:
-    """Raises AccessControlListNotSupported for a canned ACL that grants anything to anybody but the bucket's owner."""
-    if acl is not None and acl not in ("private", "bucket-owner-full-control"):
-        raise no_acl()
-
-
-_IMMEDIATE = frozenset({"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"})
-_ELSEWHERE = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"})
+_CLASSES = frozenset(
+    {"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"}
+)
+_ELSEWHERE = frozenset({"OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"})
 
 
 def storage_class(name: str | None, operation: str) -> str:
-    """A storage class whose objects are read at once. It differs from STANDARD by its price only, so it is kept and reported.
+    """A storage class; what is in GLACIER and DEEP_ARCHIVE must be restored before it is read, the others differ by their price only.
 
-    Errors: NotImplemented for those that must be restored before they are read, and those that other services keep;
-    InvalidStorageClass.
+    Errors: NotImplemented for those that other services keep; InvalidStorageClass.
     """
     if name is None:
         return "STANDARD"
-    if name in _IMMEDIATE:
+    if name in _CLASSES:
         return name
     if name in _ELSEWHERE or name.startswith("AWS_BACKUP"):
         raise NotImplementedOperation("s3", operation, f"with StorageClass={name}")

@@ -15,6 +15,7 @@ KEY_BYTES = 1024
 METADATA_BYTES = 2048
 OBJECT_TAGS = 10
 BUCKET_TAGS = 50
+DAY_MS = 86_400_000
 
 _bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _ip_address = re.compile(r"\d+\.\d+\.\d+\.\d+").fullmatch
@@ -43,6 +44,16 @@ def check_key(key: str) -> None:
     """Errors: KeyTooLongError past 1,024 bytes of UTF-8."""
     if len(key) > KEY_BYTES // 4 and (size := len(key.encode("utf-8", "surrogatepass"))) > KEY_BYTES:
         raise ServiceException("KeyTooLongError", "Your key is too long", status=400, Size=str(size), MaxSizeAllowed=str(KEY_BYTES))
+
+
+def check_redirect(target: str) -> None:
+    """Where a website sends visitors of an object: a path or a URL of at most 2 KB. Errors: InvalidRedirectLocation."""
+    if not target.startswith(("/", "http://", "https://")):
+        message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."
+        raise ServiceException("InvalidRedirectLocation", message, status=400)
+    if len(target.encode()) > METADATA_BYTES:
+        message = f"The length of website redirect location cannot exceed {METADATA_BYTES} characters."
+        raise ServiceException("InvalidRedirectLocation", message, status=400)
 
 
 def check_metadata(metadata: Mapping[str, str]) -> None:

@@ -7,12 +7,11 @@ versions, and all delete markers, the current one too. `rank` orders the version
 
 from __future__ import annotations
 
-from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 
+from fogbank.access.principal import canonical_id as canonical_id
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.services.s3 import refusals
@@ -21,6 +20,8 @@ from fogbank.store.tables import Record, Table
 
 NULL = "null"
 """The version id of an object that was written while its bucket was not versioned."""
+PAYMENT = "request-payment"
+"""In the settings of a bucket whose requesters pay."""
 BEFORE_ALL = -(1 << 61)
 """A rank newer than any version's."""
 
@@ -44,8 +45,19 @@ class QueueNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
     suffix: str = ""
 
 
+class Grant(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An entry of an access control list: to an account's canonical id or a group's URI."""
+
+    grantee: str
+    permission: str
+
+
 class Bucket(Record, frozen=True, kw_only=True):
-    """`versioning` is "" until it is first set. `outsiders_policy` is the policy that callers of other accounts meet."""
+    """`versioning` is "" until it is first set. `outsiders_policy` is the policy that callers of other accounts meet.
+
+    `settings` are the configurations of which a bucket has at most one (lifecycle, website ...), by kind: see `settings`.
+    `ownership` is "" where the controls were deleted (as ObjectWriter); `acl` None where only the owner has a grant.
+    """
 
     name: str
     account: str
@@ -59,10 +71,18 @@ class Bucket(Record, frozen=True, kw_only=True):
     outsiders_policy: str | None = None
     public_access_block: PublicAccessBlock | None = PublicAccessBlock()
     notifications: tuple[QueueNotification, ...] = ()
+    settings: dict[str, Any] = {}
+    ownership: str = "BucketOwnerEnforced"
+    acl: tuple[Grant, ...] | None = None
 
     @property
     def arn(self) -> str:
         return f"arn:aws:s3:::{self.name}"
+
+    @property
+    def lockable(self) -> bool:
+        """Whether the bucket has Object Lock."""
+        return "object-lock" in self.settings
 
 
 class Checksum(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -81,12 +101,49 @@ class ObjectPart(msgspec.Struct, frozen=True, array_like=True, gc=False):
     checksum: str
 
 
+class Lock(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What keeps a version from being deleted: a retention (`mode` "" is none), a legal hold (ON, OFF; "" is never set)."""
+
+    mode: str = ""
+    until_ms: int = 0
+    hold: str = ""
+
+
+class Restored(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A readable copy of an archived object, asked for at `asked_ms`: there from `ready_ms` until `expires_ms`."""
+
+    tier: str
+    asked_ms: int
+    ready_ms: int
+    expires_ms: int
+
+
+class Encryption(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True):
+    """How content is encrypted, where not by SSE-S3 (see `encrypting`).
+
+    algorithm    aws:kms or SSE-C
+    key          the KMS key's ARN; the MD5 of the customer's key, in base64
+    data_key     KMS's ciphertext of the data key; something sealed under the customer's key, to tell it by
+    """
+
+    algorithm: str
+    key: str
+    data_key: bytes
+    context: dict[str, str] = {}
+    bucket_key: bool = False
+
+
 class Object(Record, frozen=True, kw_only=True):
     """One version of an object, or a delete marker.
 
     rank         minus the number of the write: smaller is newer
     etag         with its quotes
     headers      system metadata, by the answer's members: ContentType, CacheControl ...
+    archive_tier where INTELLIGENT_TIERING keeps it: ARCHIVE_ACCESS, DEEP_ARCHIVE_ACCESS, or "" where it is read at once
+    accessed_ms  when it was last read, as far as its archiving depends on that
+    owner        the account that owns it ("anonymous" for nobody's), where that is not the bucket's
+    acl          its access control list; None where only its owner has a grant
+    replication  destination bucket -> PENDING, COMPLETED or FAILED; {"": "REPLICA"} for a replica
     """
 
     bucket: str
@@ -105,6 +162,14 @@ class Object(Record, frozen=True, kw_only=True):
     parts: tuple[ObjectPart, ...] = ()
     upload_id: str = ""
     marker: bool = False
+    encryption: Encryption | None = None
+    lock: Lock | None = None
+    restored: Restored | None = None
+    archive_tier: str = ""
+    accessed_ms: int = 0
+    replication: dict[str, str] = {}
+    owner: str = ""
+    acl: tuple[Grant, ...] | None = None
 
     @property
     def sequencer(self) -> str:
@@ -131,6 +196,10 @@ class MultipartUpload(Record, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     tags: dict[str, str] = {}
     deleted: bool = False
+    encryption: Encryption | None = None
+    lock: Lock | None = None
+    owner: str = ""
+    acl: tuple[Grant, ...] | None = None
 
 
 class Part(Record, frozen=True, kw_only=True):
@@ -143,6 +212,63 @@ class Part(Record, frozen=True, kw_only=True):
     blobs: tuple[Blob, ...] = ()
 
 
+class LogLine(Record, frozen=True, kw_only=True):
+    """A record of a bucket's access log that has not been delivered; `at_ms` is when the request was answered."""
+
+    bucket: str
+    number: int
+    at_ms: int
+    text: str
+
+
+class DailyRun(Record, frozen=True, kw_only=True):
+    """What lifecycles do in a bucket has been done up to `due_ms`, a midnight; the task for that midnight is in the outbox."""
+
+    bucket: str
+    due_ms: int
+
+
+class AccessPoint(Record, frozen=True, kw_only=True):
+    """A further name of a bucket, with a policy of its own. `vpc_id`: only calls from there, where it is set."""
+
+    account: str
+    region: str
+    name: str
+    alias: str
+    bucket: str
+    created_at_ms: int
+    vpc_id: str = ""
+    policy: str | None = None
+    policy_is_public: bool = False
+    public_access_block: PublicAccessBlock = PublicAccessBlock()
+    tags: dict[str, str] = {}
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:s3:{self.region}:{self.account}:accesspoint/{self.name}"
+
+    @property
+    def network_origin(self) -> str:
+        return "VPC" if self.vpc_id else "Internet"
+
+
+class AccountBlock(Record, frozen=True, kw_only=True):
+    """The public access block of a whole account."""
+
+    account: str
+    block: PublicAccessBlock
+
+
+class Configuration(Record, frozen=True, kw_only=True):
+    """One of the configurations of which a bucket may have many. `due_ms`: when its next report is."""
+
+    bucket: str
+    kind: str
+    id: str
+    document: Any
+    due_ms: int = 0
+
+
 BUCKETS = Table("s3.buckets", Bucket, key=("name",))
 BUCKETS_BY_ACCOUNT = BUCKETS.index("by_account", "account", "name")
 OBJECTS = Table("s3.objects", Object, key=("bucket", "key"))
@@ -150,12 +276,13 @@ VERSIONS = Table("s3.versions", Object, key=("bucket", "key", "rank"))
 NULL_VERSIONS = VERSIONS.index("null", "bucket", "key", where=lambda version: version.version_id == NULL)
 UPLOADS = Table("s3.uploads", MultipartUpload, key=("bucket", "key", "id"))
 PARTS = Table("s3.parts", Part, key=("upload_id", "number"))
-
-
-@lru_cache(1024)
-def canonical_id(account: str) -> str:
-    """The account's canonical user id: 64 hexadecimal digits."""
-    return sha256(account.encode()).hexdigest()
+ACCESS_POINTS = Table("s3.access_points", AccessPoint, key=("account", "region", "name"))
+ACCESS_POINTS_BY_ALIAS = ACCESS_POINTS.index("by_alias", "alias")
+ACCESS_POINTS_BY_BUCKET = ACCESS_POINTS.index("by_bucket", "bucket", "account", "region", "name")
+ACCOUNT_BLOCKS = Table("s3.account_blocks", AccountBlock, key=("account",))
+CONFIGURATIONS = Table("s3.configurations", Configuration, key=("bucket", "kind", "id"))
+LOG_LINES = Table("s3.log_lines", LogLine, key=("bucket", "number"))
+DAILY_RUNS = Table("s3.daily_runs", DailyRun, key=("bucket",))
 
 
 def owner(account: str) -> dict[str, str]:
@@ -183,7 +310,17 @@ def bucket_at(ctx: Context, req: Any) -> Bucket:
             Region=bucket.region,
             **{"@headers": {"x-amz-bucket-region": bucket.region}},
         )
+    if PAYMENT in bucket.settings:
+        check_payer(ctx, req, bucket)
     return bucket
+
+
+def check_payer(ctx: Context, req: Any, bucket: Bucket) -> None:
+    """Errors: AccessDenied where the requester pays, is of another account, and does not say so."""
+    if ctx.account != bucket.account and ctx.principal.kind != "service":
+        said = getattr(req, "RequestPayer", "requester")  # of the bucket's configuration nobody pays for
+        if said != "requester" or not ctx.account:
+            raise refusals.access_denied()
 
 
 def object_arn(bucket: str, key: str) -> str:

@@ -27,7 +27,7 @@ from fogbank.store.tables import change
 def put_bucket_versioning(ctx: Context, req: Any) -> Answer:
     """Enables or suspends versioning; it cannot be taken back altogether.
 
-    Errors: IllegalVersioningConfigurationException without a Status; NotImplemented for MFA delete.
+    Errors: IllegalVersioningConfigurationException without a Status; InvalidBucketState (Object Lock); NotImplemented for MFA delete.
     """
     bucket = bucket_at(ctx, req)
     wanted = req.VersioningConfiguration
@@ -38,6 +38,15 @@ def put_bucket_versioning(ctx: Context, req: Any) -> Answer:
         raise ServiceException("IllegalVersioningConfigurationException", message, status=400)
     if wanted.Status not in ("Enabled", "Suspended"):
         raise refusals.malformed_xml()
+    if bucket.lockable and wanted.Status != "Enabled":
+        message = "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+        raise ServiceException("InvalidBucketState", message, status=409)
+    if "replication" in bucket.settings and wanted.Status != "Enabled":
+        message = (
+            "A replication configuration is present on this bucket, so you cannot change the versioning state. "
+            "To change the versioning state, first remove the replication configuration."
+        )
+        raise ServiceException("InvalidBucketState", message, status=409)
     BUCKETS.put(ctx, change(bucket, versioning=wanted.Status))
     return None
 
@@ -59,8 +68,8 @@ def install(ctx: Context, bucket: Bucket, new: Object, current: Object | None) -
     OBJECTS.put(ctx, new)
 
 
-def mark_deleted(ctx: Context, bucket: Bucket, key: str) -> Object:
-    """Puts a delete marker in front of a key of a versioned bucket, and returns it."""
+def mark_deleted(ctx: Context, bucket: Bucket, key: str, at_ms: int | None = None) -> Object:
+    """Puts a delete marker in front of a key of a versioned bucket, now or as of an instant, and returns it."""
     rank = -ctx.tx.unique()
     marker = Object(
         bucket=bucket.name,
@@ -69,7 +78,7 @@ def mark_deleted(ctx: Context, bucket: Bucket, key: str) -> Object:
         version_id=new_version_id(ctx, bucket, rank),
         etag="",
         size=0,
-        modified_at_ms=ctx.now // 1000 * 1000,
+        modified_at_ms=(ctx.now if at_ms is None else at_ms) // 1000 * 1000,
         storage_class="",
         checksum=None,
         marker=True,
@@ -95,6 +104,21 @@ def _retire(ctx: Context, successor_id: str, key: str, bucket: Bucket, current: 
             VERSIONS.delete(ctx, past)
     if current is not None:
         VERSIONS.put(ctx, current)
+
+
+def place(ctx: Context, version: Object) -> None:
+    """Puts a version that was made elsewhere (a replica) where its rank says: in front of a versioned key, or behind newer ones."""
+    current = OBJECTS.get(ctx, version.bucket, version.key)
+    newest = current or next(VERSIONS.scan(ctx, version.bucket, version.key), None)
+    if newest is not None and newest.rank < version.rank:
+        VERSIONS.put(ctx, version)
+        return
+    if current is not None:
+        VERSIONS.put(ctx, current)
+        if version.marker:
+            OBJECTS.delete(ctx, current)
+            _tell_uploads(ctx, current)
+    (VERSIONS if version.marker else OBJECTS).put(ctx, version)
 
 
 def remove_current(ctx: Context, current: Object) -> None:
