@@ -141,7 +141,7 @@ def _context(encoded: str | None) -> dict[str, str]:
 
 def _check_algorithm(ctx: Context, algorithm: str) -> None:
     if algorithm == "aws:kms:dsse":
-        raise NotImplementedOperation("s3", ctx.operation, "with aws:kms:dsse: content is encrypted once, not twice")
+        raise NotImplementedOperation("s3", ctx.operation, "with ServerSideEncryption=aws:kms:dsse (content is encrypted once, not twice)")
     if algorithm != "aws:kms":
         message = "The encryption method specified is not supported"
         raise ServiceException("InvalidEncryptionAlgorithmError", message, status=400)
