@@ -39,7 +39,7 @@ async def _writable(loop: asyncio.AbstractEventLoop, socket: int) -> None:
         loop.remove_writer(socket)
 
 
-async def _send(loop: asyncio.AbstractEventLoop, socket: int, content: bytes) -> None:
+async def _send(loop: asyncio.AbstractEventLoop, socket: int, content: bytes | memoryview) -> None:
     left = memoryview(content)
     while left:
         try:

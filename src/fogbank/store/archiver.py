@@ -179,7 +179,7 @@ def sweep(connection: sqlite3.Connection, folder: Path, now_s: float) -> None:
     named: set[str] = set()
     for segment in folder.glob("log-*"):
         named |= names_in(segment.read_bytes())
-    for (value,) in connection.execute("SELECT value FROM version WHERE instr(value, ?)", (b"sha256:",)):
+    for (value,) in connection.execute("SELECT value FROM version WHERE instr(value, ?)", (b"blob:",)):
         named |= names_in(value)
     for path in (folder / "blobs").glob("??/*"):
         if path.parent.name + path.name not in named and path.stat().st_mtime < now_s - YOUNG_S:

@@ -1,4 +1,4 @@
-"""Large values, kept outside the log: content-addressed files, shared by all branches.
+"""Large values, kept outside the log: files that never change, shared by all branches.
 
 A value of at most INLINE_BYTES is a row of the table BODIES instead, in the transaction that keeps it.
 What is no longer named by any retained version is swept by the collector.
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class Blob(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A kept value, as a record holds it.
 
-    `name` is "row:<id>" for a row, "sealed:<id>" for one whose content is sealed, or "sha256:<hex>" for `size` bytes of a
+    `name` is "row:<id>" for a row, "sealed:<id>" for one whose content is sealed, or "blob:<id>" for `size` bytes of a
     file from `start`; `key` is then the file's key, sealed.
     """
 
@@ -49,7 +49,7 @@ class Blob(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def is_row(self) -> bool:
-        return not self.name.startswith("sha256:")
+        return not self.name.startswith("blob:")
 
 
 class Body(Record, frozen=True, kw_only=True):
@@ -60,12 +60,12 @@ class Body(Record, frozen=True, kw_only=True):
 BODIES = Table("store.bodies", Body, key=("name",), weight=32)
 
 
-_names = re.compile(rb"sha256:([0-9a-f]{64})").findall
+_names = re.compile(rb"blob:([0-9a-f]{32})").findall
 
 
 def names_in(packed: bytes) -> set[str]:
     """The files that packed records name."""
-    return {name.decode() for name in _names(packed)} if b"sha256:" in packed else set()
+    return {name.decode() for name in _names(packed)} if b"blob:" in packed else set()
 
 
 class Digest(Protocol):
@@ -110,7 +110,7 @@ def digest(algorithm: str) -> Digest:
     raise KeyError(algorithm)
 
 
-def _digests(chunks: Iterable[bytes], algorithms: tuple[str, ...]) -> dict[str, bytes]:
+def _digests(chunks: Iterable[bytes | memoryview], algorithms: tuple[str, ...]) -> dict[str, bytes]:
     made = {name: digest(name) for name in algorithms}
     for chunk in chunks:
         for one in made.values():
@@ -118,33 +118,34 @@ def _digests(chunks: Iterable[bytes], algorithms: tuple[str, ...]) -> dict[str, 
     return {name: one.digest() for name, one in made.items()}
 
 
-def read_piece(piece: Piece) -> Iterator[bytes]:
-    """A piece's content, a chunk at a time."""
+def read_piece(piece: Piece) -> Iterator[bytes | memoryview]:
+    """A piece's content, a chunk at a time; each is good until the next is asked for."""
     if isinstance(piece, bytes):
         yield piece
         return
     path, start, size, key = piece
     cipher = ContentCipher(key, start)
-    with path.open("rb") as file:
+    buffer = memoryview(bytearray(CHUNK_BYTES))
+    with path.open("rb", buffering=0) as file:
         file.seek(start)
-        while size and (chunk := file.read(min(size, CHUNK_BYTES))):
-            yield cipher.turn(chunk)
-            size -= len(chunk)
+        while size and (count := file.readinto(buffer[: min(size, CHUNK_BYTES)])):
+            yield cipher.turn(buffer[:count])
+            size -= count
 
 
-def _read(pieces: Iterable[Piece]) -> Iterator[bytes]:
+def _read(pieces: Iterable[Piece]) -> Iterator[bytes | memoryview]:
     for piece in pieces:
         yield from read_piece(piece)
 
 
 class Upload:
-    """A request's body, received whole: in memory while small, in a file of the store's (encrypted under `key`) otherwise.
+    """A request's body, received whole: in memory while small, else in a file of the store's, encrypted under `key`, to be kept as `name`.
 
-    `size` in bytes; `digest(name)` gives any checksum (those named when it was begun were computed on the way). `file_digest`
-    is the SHA-256 of the file as it lies there. `trailers` are what followed an aws-chunked body, by lower-case name.
+    `size` in bytes; `digest(name)` gives any checksum (those named when it was begun were computed on the way). `trailers` are
+    what followed an aws-chunked body, by lower-case name.
     """
 
-    __slots__ = ("_digests", "content", "file_digest", "key", "path", "size", "trailers")
+    __slots__ = ("_digests", "content", "key", "name", "path", "size", "trailers")
 
     def __init__(
         self,
@@ -154,13 +155,13 @@ class Upload:
         digests: dict[str, bytes] | None = None,
         *,
         key: bytes = b"",
-        file_digest: bytes = b"",
+        name: str = "",
     ) -> None:
         self.content = content
         self.path = path
         self.size = size
         self.key = key
-        self.file_digest = file_digest
+        self.name = name
         self._digests = digests or {}
         self.trailers: dict[str, str] = {}
 
@@ -181,7 +182,7 @@ class Upload:
         if self.content is not None:
             yield self.content
         elif self.path is not None:
-            yield from read_piece((self.path, 0, self.size, self.key))
+            yield from map(bytes, read_piece((self.path, 0, self.size, self.key)))
 
     def read(self) -> bytes:
         """All of it, in memory."""
@@ -206,28 +207,26 @@ class Slices:
         return b"".join(self.chunks())
 
     def chunks(self) -> Iterator[bytes]:
-        return _read(self.pieces)
+        return map(bytes, _read(self.pieces))
 
 
 class Spooled:
     """A file of the store's that is being written, encrypted: `upload` when it is whole."""
 
-    __slots__ = ("_cipher", "_file", "_hash", "key", "path", "size")
+    __slots__ = ("_cipher", "_file", "key", "name", "path", "size")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self.name = os.urandom(16).hex()
+        self.path = folder / self.name
         self.key = os.urandom(KEY_BYTES)
         self.size = 0
         self._cipher = ContentCipher(self.key)
-        self._hash = hashlib.sha256()
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Raises OSError (a full disk)."""
-        encrypted = self._cipher.turn(chunk)
-        self._hash.update(encrypted)
-        self.size += len(encrypted)
-        left = memoryview(encrypted)
+        self.size += len(chunk)
+        left = self._cipher.turn(chunk)
         while left:
             left = left[os.write(self._file, left) :]
 
@@ -239,7 +238,7 @@ class Spooled:
     def upload(self, digests: dict[str, bytes] | None = None) -> Upload:
         """What was written, to be kept or dropped."""
         self.close()
-        return Upload(None, self.path, self.size, digests, key=self.key, file_digest=self._hash.digest())
+        return Upload(None, self.path, self.size, digests, key=self.key, name=self.name)
 
 
 class Blobs:
@@ -251,7 +250,6 @@ class Blobs:
         self.spool = folder / "incoming"
         self.spool.mkdir(parents=True, exist_ok=True)
         self.sync = sync
-        self._count = 0
         self._pool: ThreadPoolExecutor | None = None
         self._doing: dict[Hashable, Future[Any]] = {}
         self._done: dict[Hashable, Future[Any]] = {}
@@ -269,16 +267,15 @@ class Blobs:
 
     def spooled(self) -> Spooled:
         """A new file for a body that comes in."""
-        self._count += 1
-        return Spooled(self.spool / f"{os.getpid()}-{self._count}")
+        return Spooled(self.spool)
 
     def path(self, name: str) -> Path:
-        """The file of a "sha256:" name."""
-        hexadecimal = name.removeprefix("sha256:")
-        return self.folder / hexadecimal[:2] / hexadecimal[2:]
+        """The file of a "blob:" name."""
+        id = name.removeprefix("blob:")
+        return self.folder / id[:2] / id[2:]
 
     def keep(self, at: At, upload: Upload | bytes, seal: Seal | None = None) -> Blob:
-        """Keeps a value: a row in this transaction (sealed, where there is a seal), or the spooled file under its own name.
+        """Keeps a value: a row in this transaction (sealed, where there is a seal), or the spooled file under its name.
 
         A file is always encrypted; its key is sealed with the vault where nothing else is asked for.
         """
@@ -290,9 +287,9 @@ class Blobs:
             spooled = self.spooled()
             spooled.write(upload.content or b"")
             made = spooled.upload()
-            upload.path, upload.key, upload.file_digest = made.path, made.key, made.file_digest
+            upload.path, upload.key, upload.name = made.path, made.key, made.name
         assert upload.path is not None
-        name = "sha256:" + upload.file_digest.hex()
+        name = "blob:" + upload.name
         target = self.path(name)
         target.parent.mkdir(exist_ok=True)
         if self.sync:

@@ -2,7 +2,7 @@
 
 The file is a tar: `format` (its number, and the store's sequence number), `keys/...` (the root keys that its secrets are
 sealed under: keep the file as you would keep those), `rows` (lengths and lists of rows, ROWS at most) and
-`blobs/sha256:...` (large ones in pieces, `+1`, `+2` ...).
+`blobs/ID+NUMBER-CRC` (pieces of large values, each with its checksum).
 Both directions are generators that yield now and then, so that an event loop can serve requests in between.
 """
 
@@ -16,6 +16,7 @@ from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
+from zlib import crc32
 
 import msgspec
 
@@ -89,13 +90,12 @@ def save(store: Store, branch: Branch, target: Path) -> Iterator[None]:
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> Iterator[None]:
-    """Adds a file; a large one in pieces (`name`, `name+1`, `name+2` ...), so that nobody waits for the whole."""
-    size = path.stat().st_size
+    """Adds a file in pieces, so that nobody waits for the whole."""
     with path.open("rb") as file:
-        for number, start in enumerate(range(0, max(size, 1), PIECE_BYTES)):
-            entry = tarfile.TarInfo(f"{name}+{number}" if number else name)
-            entry.size = min(PIECE_BYTES, size - start)
-            tar.addfile(entry, file)
+        number = 0
+        while content := file.read(PIECE_BYTES):
+            _member(tar, f"{name}+{number}-{crc32(content):08x}", content)
+            number += 1
             yield
 
 
@@ -154,7 +154,7 @@ def _load_keys(store: Store, tar: tarfile.TarFile) -> None:
 
 
 def _load_blobs(store: Store, tar: tarfile.TarFile) -> Iterator[None]:
-    """Brings the large values in, if they are what their names say. Raises ValueError."""
+    """Brings the large values in, if their pieces are what their checksums say. Raises ValueError."""
     entries = (entry for entry in tar if entry.name.startswith("blobs/"))
     for name, pieces in groupby(entries, key=lambda entry: Path(entry.name).name.partition("+")[0]):
         target = store.blobs.path(name)
@@ -163,18 +163,15 @@ def _load_blobs(store: Store, tar: tarfile.TarFile) -> Iterator[None]:
             continue
         target.parent.mkdir(exist_ok=True)
         spool = store.blobs.spool / f"{os.getpid()}-loading"
-        found = sha256()
         try:
             with spool.open("wb") as file:
                 for piece in pieces:
-                    content = tar.extractfile(piece)
-                    assert content is not None
-                    while chunk := content.read(1 << 20):
-                        found.update(chunk)
-                        file.write(chunk)
-                        yield
-            if name.removeprefix("sha256:") != found.hexdigest():
-                raise ValueError(f"{name} is damaged")
+                    opened = tar.extractfile(piece)
+                    content = opened.read() if opened is not None else b""
+                    if piece.name.rpartition("-")[2] != f"{crc32(content):08x}":
+                        raise ValueError(f"{name} is damaged")
+                    file.write(content)
+                    yield
             os.replace(spool, target)
         finally:
             spool.unlink(missing_ok=True)

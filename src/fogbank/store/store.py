@@ -37,7 +37,7 @@ from fogbank.store.tables import Record, Table, change
 from fogbank.store.transaction import Transaction
 from fogbank.store.vault import Vault
 
-FORMAT = 1
+FORMAT = 2
 MEMORY_LIMIT = 50_000
 """Versions in memory before a segment ends."""
 MEMORIES_LIMIT = 6
@@ -128,6 +128,8 @@ class Store:
             raise Problem(
                 f"the data in {folder} was written by a newer Fogbank (format {version.read_text().strip()}, this one reads {FORMAT})"
             )
+        elif int(version.read_text()) < FORMAT:
+            raise Problem(f"the data in {folder} has format {version.read_text().strip()}, which this Fogbank reads no more")
         return cls(folder, lock, sync=sync, memory_limit=memory_limit, temporary=temporary)
 
     def _replay(self, taken: int) -> None:

@@ -116,7 +116,10 @@ class ContentCipher:
         self._cipher = Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor()
         if start % _BLOCK_BYTES:
             self._cipher.update(bytes(start % _BLOCK_BYTES))
+        self._room = bytearray()
 
-    def turn(self, chunk: bytes | memoryview) -> bytes:
-        """The next bytes of the stream, encrypted or decrypted."""
-        return self._cipher.update(chunk)
+    def turn(self, chunk: bytes | memoryview) -> memoryview:
+        """The next bytes of the stream, encrypted or decrypted; good until the next are asked for."""
+        if len(self._room) < len(chunk) + _BLOCK_BYTES:
+            self._room = bytearray(len(chunk) + _BLOCK_BYTES)
+        return memoryview(self._room)[: self._cipher.update_into(chunk, self._room)]
