@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import ClientError
 
 Refused = Callable[..., tuple[str, str]]
 Made = Callable[..., str]
@@ -69,16 +68,3 @@ def make(cloud: Any, db: Any) -> Made:
 def table(make: Made) -> str:
     """A table on demand with a partition key `pk` and a sort key `sk`, both text."""
     return make("table", "pk", "sk")
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """The code and the message of the error that a call must end in."""
-
-    def call(operation: Callable[..., Any], **members: Any) -> tuple[str, str]:
-        with pytest.raises(ClientError) as caught:
-            operation(**members)
-        error = caught.value.response["Error"]
-        return error["Code"], error["Message"]
-
-    return call

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from fogbank.access.principal import Principal, root
 
@@ -49,19 +48,6 @@ def key(make: Make) -> str:
     """The ARN of a symmetric key with the defaults."""
     made: str = make()["Arn"]
     return made
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """The code and the message of the error that a call must end in."""
-
-    def call(operation: Callable[..., Any], **members: Any) -> tuple[str, str]:
-        with pytest.raises(ClientError) as caught:
-            operation(**members)
-        error = caught.value.response["Error"]
-        return error["Code"], error["Message"]
-
-    return call
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from fogbank.testing import Cloud
 
@@ -26,19 +25,6 @@ def sm(cloud: Cloud) -> Any:
 def secret(sm: Any) -> Any:
     """The ARN of a secret `db` with the value `one`."""
     return sm.create_secret(Name="db", SecretString="one")["ARN"]
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """The code and the message of the error that a call must end in."""
-
-    def call(operation: Callable[..., Any], **members: Any) -> tuple[str, str]:
-        with pytest.raises(ClientError) as caught:
-            operation(**members)
-        error = caught.value.response["Error"]
-        return error["Code"], error["Message"]
-
-    return call
 
 
 @pytest.fixture

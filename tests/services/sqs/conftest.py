@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 Refused = Callable[..., tuple[str, str]]
 ACCOUNT = "000000000000"
@@ -31,19 +30,6 @@ def fifo_url(sqs: Any) -> str:
     attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
     made: str = sqs.create_queue(QueueName="queue.fifo", Attributes=attributes)["QueueUrl"]
     return made
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """The code and the message of the error that a call must end in."""
-
-    def call(operation: Callable[..., Any], **members: Any) -> tuple[str, str]:
-        with pytest.raises(ClientError) as caught:
-            operation(**members)
-        error = caught.value.response["Error"]
-        return error["Code"], error["Message"]
-
-    return call
 
 
 @pytest.fixture

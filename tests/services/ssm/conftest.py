@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from fogbank.testing import Cloud
 
@@ -29,19 +28,6 @@ def put(ssm: Any) -> Callable[..., dict[str, Any]]:
     def call(name: str, value: str = "v", **members: Any) -> dict[str, Any]:
         answer: dict[str, Any] = ssm.put_parameter(Name=name, Value=value, **{"Type": "String"} | members)
         return answer
-
-    return call
-
-
-@pytest.fixture
-def refused() -> Refused:
-    """The code and the message of the error that a call must end in."""
-
-    def call(operation: Callable[..., Any], *arguments: Any, **members: Any) -> tuple[str, str]:
-        with pytest.raises(ClientError) as caught:
-            operation(*arguments, **members)
-        error = caught.value.response["Error"]
-        return error["Code"], error.get("Message", "")
 
     return call
 
