@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
 
 SERVICES = {
+    "cloudcontrol": "fogbank.services.cloudcontrol:SERVICE",
     "dynamodb": "fogbank.services.dynamodb:SERVICE",
     "dynamodbstreams": "fogbank.services.dynamodb:DYNAMODBSTREAMS",
     "iam": "fogbank.services.iam:IAM",
@@ -38,6 +39,17 @@ SITES = {
     rf"(?P<bucket>.+)\.s3-website[.-]{_REGION}": "s3",
 }
 """What a Host header says in front of the endpoint -> the service that serves such hosts by itself (`Service.site`)."""
+
+TYPES = {
+    "AWS::DynamoDB": "fogbank.services.dynamodb.resources:TYPES",
+    "AWS::IAM": "fogbank.services.iam.resources:TYPES",
+    "AWS::KMS": "fogbank.services.kms.resources:TYPES",
+    "AWS::S3": "fogbank.services.s3.resources:TYPES",
+    "AWS::SQS": "fogbank.services.sqs.resources:TYPES",
+    "AWS::SSM": "fogbank.services.ssm.resources:TYPES",
+    "AWS::SecretsManager": "fogbank.services.secretsmanager.resources:TYPES",
+}
+"""The first two words of a resource type -> where its service declares it. Imported when first asked for."""
 
 KEEPERS = {"dynamodb": "dynamodb.tables"}
 """The services that look further back than the log's retention -> a table that has rows where they may."""
@@ -76,7 +88,7 @@ class App:
         self.store = Store.open(data, sync=sync)
         self.loop = loop
         self.services = tuple(SERVICES)
-        self.gateway = Gateway(self.store, loop, SERVICES, identities, sites=SITES, debug=debug)
+        self.gateway = Gateway(self.store, loop, SERVICES, identities, sites=SITES, types=TYPES, debug=debug)
         self.control = Control(self)
         self.gateway.local = self.control.take
         self._servers: dict[str, asyncio.Server] = {}

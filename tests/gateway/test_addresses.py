@@ -44,6 +44,8 @@ LARGE = bytes(range(256)) * 1024
         ("s3.events.localhost", "s3.events"),
         ("s3-events.s3.localhost", "s3-events"),
         ("bucket.s3.localhost.localstack.cloud:4566", "bucket"),
+        ("bucket.s3-accelerate.localhost:4566", "bucket"),
+        ("bucket.s3-accelerate.dualstack.amazonaws.com", "bucket"),
         ("localhost.localstack.cloud:4566", None),
         ("example.com", None),
     ],

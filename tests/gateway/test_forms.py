@@ -79,3 +79,31 @@ def test_refusals(cloud: Cloud, s3: Any) -> None:
     status, _, body = post(signed["url"], signed["fields"], b"x" * 15)
     assert (status, b"Policy expired" in body) == (403, True)
     assert "Contents" not in s3.list_objects_v2(Bucket="album")
+
+
+def test_fields_of_the_object(cloud: Cloud) -> None:
+    """The fields acl, tagging and x-amz-website-redirect-location are the object's; success_action_status may be 200 too."""
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="album", ObjectOwnership="ObjectWriter")
+    s3.delete_public_access_block(Bucket="album")
+    tags = "<Tagging><TagSet><Tag><Key>kind</Key><Value>photo</Value></Tag></TagSet></Tagging>"
+    fields = {"acl": "public-read", "tagging": tags, "x-amz-website-redirect-location": "/elsewhere", "success_action_status": "200"}
+    signed = s3.generate_presigned_post("album", "k", dict(fields), [{name: value} for name, value in fields.items()])
+    status, headers, body = post(signed["url"], signed["fields"], b"x")
+    assert (status, body, headers["Location"].rpartition("/")[2]) == (200, b"", "k")
+    assert urllib.request.urlopen(f"{cloud.endpoint}/album/k").read() == b"x"
+    assert s3.get_object_tagging(Bucket="album", Key="k")["TagSet"] == [{"Key": "kind", "Value": "photo"}]
+    assert s3.head_object(Bucket="album", Key="k")["WebsiteRedirectLocation"] == "/elsewhere"
+    changed = {**signed["fields"], "acl": "private"}
+    assert post(signed["url"], changed, b"x")[0] == 403
+
+
+def test_strangers_forms(cloud: Cloud) -> None:
+    """A form without a policy is nobody's: it puts where the bucket's list lets everybody write."""
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="album", ObjectOwnership="ObjectWriter")
+    assert post(f"{cloud.endpoint}/album", {"key": "k"}, b"x")[0] == 403
+    s3.delete_public_access_block(Bucket="album")
+    s3.put_bucket_acl(Bucket="album", ACL="public-read-write")
+    assert post(f"{cloud.endpoint}/album", {"key": "k", "acl": "public-read"}, b"x")[0] == 204
+    assert urllib.request.urlopen(f"{cloud.endpoint}/album/k").read() == b"x"

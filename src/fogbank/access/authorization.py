@@ -79,10 +79,16 @@ _variables = re.compile(r"\$\{(\w+)\}").findall
 _variable = re.compile(r"\$\{(\w+)\}").sub
 
 
+_SHORT = ("Partition", "Region", "Account")
+"""Variables that have no colon: what a resource is called may look like the middle of another type's ARN."""
+
+
 @lru_cache(1024)
 def _template(arn: str) -> re.Pattern[str]:
-    parts = re.split(r"\$\{\w+\}", arn)
-    return re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
+    parts = re.split(r"\$\{(\w+)\}", arn)
+    parts[::2] = map(re.escape, parts[::2])
+    parts[1::2] = ["[^:/]+" if name in _SHORT else ".*" for name in parts[1::2]]
+    return re.compile("".join(parts), re.DOTALL)
 
 
 class _Operations(msgspec.Struct, frozen=True):

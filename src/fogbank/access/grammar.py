@@ -41,7 +41,7 @@ def read(document: str, kind: Kind) -> dict[str, Any]:
     """The document as JSON, its syntax checked, `Statement` always a list and each statement's elements lists."""
     try:
         policy = msgspec.json.decode(document)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         malformed("This policy contains invalid Json" if kind == "trust" else "Syntax errors in policy.")
     if not isinstance(policy, dict):
         malformed("Syntax errors in policy.")

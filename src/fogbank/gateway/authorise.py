@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -120,10 +120,17 @@ class RequestConditions(Conditions):
         if key not in self.values and name not in self.values:
             own = self._manifest.conditions.get(key) if self._manifest is not None else None
             if own is not None:
-                self.values[key] = own(self._ctx, self._req)
+                self.values[key] = self._told(own)
             else:
                 self._global(name, head, key)
         return super()._find(name)
+
+    def _told(self, own: Callable[[Context, Any], Any]) -> Any:
+        """What the service knows; nothing of what is not there (any more, when a decision is explained later)."""
+        try:
+            return own(self._ctx, self._req)
+        except ServiceException:
+            return None
 
     def _global(self, name: str, head: str, key: str) -> None:
         """Puts what the request and the resource tell under its name, where it is one of theirs."""
@@ -220,7 +227,9 @@ class Authoriser:
         else:
             document = resource.policy(ctx, arn) if resource is not None and resource.policy is not None else None
             owner = account_of(ctx, resource, arn)
-        if document is None and (not owner or owner == principal.account) and self._cloud.callers.unlimited(principal):
+        required = resource is not None and resource.policy_required
+        own = not owner or owner == principal.account
+        if document is None and own and not required and self._cloud.callers.unlimited(principal):
             return None
         key = (principal.user_id, principal.arn, principal.session, action, arn, document, owner)
         conditions = RequestConditions(ctx, manifest, req, resource, arn, given)
@@ -229,7 +238,7 @@ class Authoriser:
         if decided is not None:
             decided = Decided(query, decided.policies, decided.decision)  # explained with the keys of this request, not the first
         else:
-            decided = self._decide(query, document, owner, required=resource is not None and resource.policy_required)
+            decided = self._decide(query, document, owner, required=required)
             if not conditions.asked:
                 if len(self._kept) > DECISIONS_LIMIT:
                     self._kept.clear()

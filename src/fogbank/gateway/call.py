@@ -98,6 +98,7 @@ class Call(Passage):
         self.reply = reply
         self.request_id = request_id
         self.error = ""
+        self.watched = entry.manifest is not None and entry.manifest.observe is not None  # until the operation knows better
         self.began = self.whole = time.perf_counter()
         self._parked: Parked | None = None
         self._started_ms = 0
@@ -157,6 +158,7 @@ class Call(Passage):
 
     def run(self) -> None:
         """One attempt: authorise, operate, commit; or park, to be run again."""
+        self.watched = False
         self._parked = None
         entry, cloud, gateway = self.entry, self.cloud, self.gateway
         function = entry.function
@@ -253,8 +255,7 @@ class Call(Passage):
         return self._req
 
     def send(self, response: HttpResponse) -> None:
-        manifest = self.entry.manifest
-        if manifest is None or manifest.observe is None:
+        if not self.watched:
             reply = self.reply
             self.gateway.turn.say(lambda: reply(response))
         else:

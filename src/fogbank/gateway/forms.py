@@ -16,13 +16,13 @@ from fogbank.access.chunks import Chunks
 from fogbank.access.post import verify_post
 from fogbank.access.principal import ANONYMOUS
 from fogbank.gateway import address
+from fogbank.gateway.call import Reply, report
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
 from fogbank.store.blobs import Blobs, Upload
 from fogbank.wire.markup import escape
 
 if TYPE_CHECKING:
-    from fogbank.gateway.call import Reply
     from fogbank.gateway.cloud import Cloud
     from fogbank.gateway.pipeline import Gateway
 
@@ -157,7 +157,9 @@ class FormCall:
 
     def refuse(self, problem: ServiceException) -> None:
         entry = self._gateway.entry("s3", "PutObject", "rest-xml")
-        self._reply(entry.codec.refuse(problem, self._request_id))
+        response = entry.codec.refuse(problem, self._request_id)
+        self._reply(response)
+        self._gateway.onlookers.note_refusal(self._cloud, entry, self.request, response, self._request_id, problem.code)
 
     def perform(self, body: bytes | Upload) -> None:
         content_type = self.request.headers["content-type"]
@@ -176,6 +178,8 @@ class FormCall:
             self._put(form)
         except ServiceException as problem:
             self.refuse(problem)
+        except Exception:
+            self.refuse(report("a form", self._request_id, self._gateway.debug))
 
     def _put(self, form: Form) -> None:
         """Authenticates the form's own signature, and has the file put."""
@@ -193,7 +197,7 @@ class FormCall:
             headers["x-amz-tagging"] = _tagging(fields["tagging"])
         if fields.get("acl"):
             headers["x-amz-acl"] = fields["acl"]
-        headers["host"] = request.headers.get("host", "")
+        headers |= {name: request.headers[name] for name in ("host", "referer", "user-agent") if name in request.headers}
         put = HttpRequest("POST", f"/{bucket}/{quote(form.key)}", "", headers, form.upload, request.client)
         signed = policy.signed if policy is not None else None
         call = self._gateway.form_call(

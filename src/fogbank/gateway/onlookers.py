@@ -1,7 +1,7 @@
 """Telling services what was asked of them from outside, once it has been answered: logs, trails, metrics.
 
-A call is only noted while it is answered; the services' `observe` runs in the loop's next round, all that is noted of a
-cloud in one transaction.
+Most calls nobody wants to be told of: an operation that knows better says so (`Context.watch`). Such a call is only noted while
+it is answered; the services' `observe` runs in the loop's next round, all that is noted of a cloud in one transaction.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Onlookers:
 
     def note_refusal(self, cloud: Cloud, entry: Entry, request: HttpRequest, response: HttpResponse, request_id: str, error: str) -> None:
         """A request that was refused before anybody knew who made it."""
+        if entry.manifest is None or entry.manifest.observe is None:
+            return
         self._add(cloud, entry, _seen(cloud, entry, request, response, request_id, ANONYMOUS)._replace(error=error))
 
     def _add(self, cloud: Cloud, entry: Entry, seen: Seen) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from fogbank.access.principal import Principal
 from fogbank.access.principal import service as service_principal
 from fogbank.access.question import Decision, Policies, Query
 from fogbank.delivery import outbox
 from fogbank.gateway.authorise import Decided, denied
 from fogbank.kernel.context import Acting, Context, Role
-from fogbank.kernel.errors import NotImplementedOperation
+from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Service
+from fogbank.kernel.resource_types import ResourceType
 from fogbank.store.tables import At
 from fogbank.wire import given
 
@@ -25,13 +28,14 @@ if TYPE_CHECKING:
 class Passage:
     """The door, as one running operation sees it."""
 
-    __slots__ = ("_req", "cloud", "entry", "gateway", "manifest")
+    __slots__ = ("_req", "cloud", "entry", "gateway", "manifest", "watched")
 
     def __init__(self, gateway: Gateway, cloud: Cloud, entry: Entry | None, req: Any, manifest: Service | None = None) -> None:
         """`manifest`: of the service whose task this is, where there is no operation."""
         self.gateway = gateway
         self.cloud = cloud
         self.entry = entry
+        self.watched = False
         self.manifest = manifest if entry is None else entry.manifest
         self._req = req
 
@@ -64,6 +68,22 @@ class Passage:
     def as_role(self, ctx: Context, role: Role) -> Context:
         """See `Context.as_role`."""
         return self._context(ctx, self, self.cloud.callers.assume(ctx, role), ctx.service, ctx.operation, ctx.region, ())
+
+    def caller(self, ctx: Context) -> bytes:
+        """See `Context.caller`."""
+        return msgspec.msgpack.encode(ctx.principal)
+
+    def as_caller(self, ctx: Context, caller: bytes) -> Context:
+        """See `Context.as_caller`."""
+        principal = msgspec.msgpack.decode(caller, type=Principal)
+        credential = self.cloud.callers.find(principal.session) if principal.session else None
+        if principal.session and (credential is None or (credential.expires_at_ms or 0) <= ctx.now):
+            raise ServiceException("ExpiredToken", "The security token included in the request is expired", status=403)
+        return self._context(ctx, self, principal, ctx.service, ctx.operation, ctx.region, ())
+
+    def resource_type(self, name: str) -> ResourceType | None:
+        """See `Context.resource_type`."""
+        return self.gateway.resource_type(name)
 
     @staticmethod
     def _context(
@@ -120,3 +140,7 @@ class Passage:
     def spend(self, key: str, units: float, rate_per_s: float, burst: float, now_ms: int) -> bool:
         """See `Context.spend`."""
         return self.cloud.meters.spend(key, units, rate_per_s, burst, now_ms)
+
+    def watch(self) -> None:
+        """See `Context.watch`."""
+        self.watched = True

@@ -40,6 +40,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse, Visit
 from fogbank.kernel.operation import Service, Wait, Watch
+from fogbank.kernel.resource_types import ResourceType
 from fogbank.kernel.seen import Seen
 from fogbank.store.blobs import Blobs
 from fogbank.store.store import Store
@@ -61,10 +62,12 @@ class Gateway:
         identities: Callable[[], Identities],
         *,
         sites: Mapping[str, str] | None = None,
+        types: Mapping[str, str] | None = None,
         debug: bool = False,
     ) -> None:
         """`services`: AWS's service name -> "package:ATTRIBUTE" of its manifest, imported when first called.
 
+        `types`: the first two words of resource types ("AWS::SQS") -> "package:ATTRIBUTE" of their declarations, imported when asked for.
         `sites`: a pattern of what stands in front of the endpoint in a Host header -> the service whose site that is.
         """
         self.store = store
@@ -78,6 +81,7 @@ class Gateway:
         self.clouds: dict[str, Cloud] = {}
         self.blobs.ready = self._ready_soon
         self._services = services
+        self._types = types or {}
         self._identities = identities
         self._manifests: dict[str, Service | None] = {}
         self._entries: dict[tuple[str, str, str], Entry] = {}
@@ -101,6 +105,14 @@ class Gateway:
                 module, _, attribute = place.partition(":")
                 self._manifests[service] = getattr(importlib.import_module(module), attribute)
         return self._manifests[service]
+
+    def resource_type(self, name: str) -> ResourceType | None:
+        """The declaration of a resource type; None where no service has one of that name."""
+        place = self._types.get(name.rpartition("::")[0])
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        return next((kind for kind in getattr(importlib.import_module(module), attribute) if kind.name == name), None)
 
     def entry(self, service: str, operation: str, protocol: str) -> Entry:
         key = (service, operation, protocol)
@@ -155,7 +167,7 @@ class Gateway:
             response = problem.response(request_id, head=request.method == "HEAD")
         except ServiceException as problem:
             response = self._refusal(request, entry, problem, request_id)
-            if entry is not None and entry.manifest is not None and entry.manifest.observe is not None:
+            if entry is not None:
                 self.onlookers.note_refusal(cloud, entry, request, response, request_id, problem.code)
         except Exception:
             response = self._refusal(request, entry, report(f"{request.method} {path}", request_id, self.debug), request_id)
@@ -228,8 +240,8 @@ class Gateway:
         try:
             for entry, seen in told:
                 manifest = entry.manifest
-                assert manifest is not None
-                assert manifest.observe is not None
+                if manifest is None or manifest.observe is None:
+                    continue
                 principal = service_principal(f"{entry.service}.amazonaws.com")
                 ctx = self._context(cloud, tx, manifest, principal, "", seen.region, entry.service, "observe", seen.request_id)
                 manifest.observe(ctx, seen)

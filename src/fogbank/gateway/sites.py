@@ -90,6 +90,7 @@ class SiteCall(Call):
         super().__init__(gateway, cloud, entry, request, names, None, ANONYMOUS, reply, request_id)
 
     def answer(self, answer: Any) -> HttpResponse:
-        """What the service's function returns is the answer."""
+        """What the service's function returns is the answer; a body that it did not keep goes."""
+        self._forget_body()
         response: HttpResponse = answer
         return response

@@ -188,6 +188,7 @@ class Spool:
             self._room(True)
         if not self._ended or not all(lane.idle for lane in self._lanes):
             return
+        self._ended = False  # a lane that stirs late must not end it again: the file is somebody else's by then
         done, self._done = self._done, None
         if self._spooled is not None:
             self._spooled.close()

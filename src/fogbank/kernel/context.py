@@ -19,6 +19,12 @@ class Door(Protocol):
 
     def as_role(self, ctx: Context, role: Role) -> Context: ...
 
+    def caller(self, ctx: Context) -> bytes: ...
+
+    def as_caller(self, ctx: Context, caller: bytes) -> Context: ...
+
+    def resource_type(self, name: str) -> Any: ...
+
     def may(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> bool: ...
 
     def authorize(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> None: ...
@@ -32,6 +38,8 @@ class Door(Protocol):
     def past(self, ctx: Context, at_ms: int, sequence: int | None) -> Any: ...
 
     def spend(self, key: str, units: float, rate_per_s: float, burst: float, now_ms: int) -> bool: ...
+
+    def watch(self) -> None: ...
 
 
 class Acting:
@@ -182,6 +190,18 @@ class Context:
         """This request, carried on as a role that trusts the service. Errors: AccessDenied."""
         return self.door.as_role(self, role)
 
+    def caller(self) -> bytes:
+        """Who asks, to be kept for `as_caller`: what goes on after the request, in a task, goes on as them."""
+        return self.door.caller(self)
+
+    def as_caller(self, caller: bytes) -> Context:
+        """This task, carried on as whoever asked for it, with what they may do now. Errors: ExpiredToken, where their session is over."""
+        return self.door.as_caller(self, caller)
+
+    def resource_type(self, name: str) -> Any:
+        """How resources of a type ("AWS::SQS::Queue") are made and looked after (`kernel.resource_types.ResourceType`), or None."""
+        return self.door.resource_type(name)
+
     def past(self, at_ms: int, sequence: int | None = None) -> Any:
         """Where tables can be read as they were at an instant of the cloud's clock. Raises LookupError where that is not kept.
 
@@ -195,3 +215,7 @@ class Context:
         Buckets are the running cloud's, not the log's: each begins full.
         """
         return self.door.spend(key, units, rate_per_s, burst, self.now)
+
+    def watch(self) -> None:
+        """Has the service's `observe` told of this call when it is over; one from outside, that is."""
+        self.door.watch()

@@ -107,7 +107,8 @@ class Service:
     `origins(at, visit, path, ours)` gives the headers that let a page of the request's Origin have the answer (of a preflight, or
     of the request itself), or None where the service has nothing to say about it; raises where the page may not. `ours`:
     a page of this machine;
-    `observe(ctx, seen)` is told of every finished call from outside, afterwards, in a transaction of its own;
+    `observe(ctx, seen)` is told of calls from outside when they are over, in a transaction of its own: of those that asked for
+    it (`ctx.watch()`), and of all that were refused before they ran;
     `keeps(at, now_ms)` names the rows whose past it needs for longer than the log keeps it.
     """
 

@@ -10,6 +10,8 @@ from typing import TypeVar
 from fogbank.kernel.errors import ServiceException
 
 T = TypeVar("T")
+_DIGITS = 18
+"""Of the greatest number that a key may have."""
 
 
 def token(place: str) -> str:
@@ -25,6 +27,13 @@ def place(token: str | None, error: Callable[[], ServiceException]) -> str | Non
         return base64.b64decode(token.encode(), b"-_", validate=True).decode()
     except (ValueError, binascii.Error):
         raise error() from None
+
+
+def number(place: str, error: Callable[[], ServiceException]) -> int:
+    """A place that is a number; raises `error()` for what we cannot have written."""
+    if not place.isdecimal() or len(place) > _DIGITS:
+        raise error()
+    return int(place)
 
 
 def page(items: Iterable[T], size: int) -> tuple[list[T], bool]:

@@ -74,13 +74,13 @@ class Vault(Seal):
 
     def root_keys(self) -> list[bytes]:
         """All root keys, for a snapshot."""
-        return [path.read_bytes() for path in sorted(self.folder.glob("*")) if path.name != "own"]
+        return [path.read_bytes() for path in sorted(self.folder.glob("[0-9a-f]" * (2 * _NAME_BYTES)))]
 
     def _seal_of(self, name: bytes) -> Seal:
         seal = self._seals.get(name)
         if seal is None:
             path = self.folder / name.hex()
-            if not path.exists():
+            if len(name) != _NAME_BYTES or not path.exists():
                 raise ValueError(f"the root key {name.hex()} is not here")
             seal = self._seals[name] = Seal(path.read_bytes())
         return seal
@@ -104,6 +104,11 @@ def _write(path: Path, content: bytes) -> None:
     finally:
         os.close(descriptor)
     os.replace(new, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class ContentCipher:

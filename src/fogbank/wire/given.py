@@ -1,6 +1,7 @@
 """Members given by one of our own services instead of a socket: a dict by AWS's names becomes what an operation takes.
 
-The same types and constraints as for a request from outside; instants are int milliseconds already.
+The same types and constraints as for a request from outside; a member that the model does not have is refused, and
+instants are int milliseconds already.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def _hook(kind: type, value: Any) -> Any:
 @cache
 def _types(name: str) -> Types:
     model = service(name)
-    return Types(model, model.shapes, text=True)
+    return Types(model, model.shapes, text=True, closed=True)
 
 
 def members(service_name: str, operation: str, given: Mapping[str, Any]) -> Any:

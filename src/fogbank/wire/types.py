@@ -61,10 +61,12 @@ def _one_member(self: Any) -> None:
 class Types:
     """The types of one service in one flavour, made when first used."""
 
-    def __init__(self, service: ServiceModel, shapes: Mapping[str, Shape], *, text: bool) -> None:
+    def __init__(self, service: ServiceModel, shapes: Mapping[str, Shape], *, text: bool, closed: bool = False) -> None:
+        """`closed`: what the model does not have is refused, not ignored."""
         self.service = service
         self.shapes = shapes
         self.text = text
+        self.closed = closed
         self.constrained = service.overlay.constraints
         self._made: dict[str, Any] = {}
         self._open: set[str] = set()
@@ -127,7 +129,16 @@ class Types:
             else:
                 fields.append((field, kind if self.text else Optional[kind], None))  # noqa: UP045 - kind may be a string
         namespace = {**self._known, "__post_init__": _one_member} if shape.union else dict(self._known)
-        made = msgspec.defstruct(name, fields, kw_only=True, rename=rename or None, namespace=namespace, gc=False, module=__name__)
+        made = msgspec.defstruct(
+            name,
+            fields,
+            kw_only=True,
+            rename=rename or None,
+            namespace=namespace,
+            gc=False,
+            module=__name__,
+            forbid_unknown_fields=self.closed,
+        )
         self._classes.append(made)
         return made
 

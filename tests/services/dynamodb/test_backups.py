@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fogbank.services.dynamodb.state import ITEMS, TABLES
-from fogbank.testing.cloud import Cloud, House
+from fogbank.testing.cloud import Cloud, House, Process
 
 from .conftest import index, plain, wire
 
@@ -43,18 +43,21 @@ def test_a_backup_is_restored(cloud: Any, db: Any, table: str) -> None:
     details = db.create_backup(TableName=table, BackupName="daily")["BackupDetails"]
     fill(db, table, a=99, c=3)
     db.delete_item(TableName=table, Key=wire(pk="x", sk="b"))
-    assert details["BackupStatus"] == "AVAILABLE" and details["BackupType"] == "USER"
+    assert details["BackupStatus"] == "AVAILABLE"
+    assert details["BackupType"] == "USER"
     again = db.create_backup(TableName=table, BackupName="daily")["BackupDetails"]
     assert again["BackupArn"] != details["BackupArn"]
     restored = db.restore_table_from_backup(TargetTableName="restored", BackupArn=details["BackupArn"])["TableDescription"]
-    assert restored["TableStatus"] == "CREATING" and restored["RestoreSummary"]["RestoreInProgress"]
+    assert restored["TableStatus"] == "CREATING"
+    assert restored["RestoreSummary"]["RestoreInProgress"]
     cloud.settle()
     assert items(db, "restored") == {"a": 1, "b": 2}
     assert items(db, table) == {"a": 99, "c": 3}
     described = db.describe_table(TableName="restored")["Table"]
     assert described["TableStatus"] == "ACTIVE"
     summary = described["RestoreSummary"]
-    assert summary["SourceBackupArn"] == details["BackupArn"] and not summary["RestoreInProgress"]
+    assert summary["SourceBackupArn"] == details["BackupArn"]
+    assert not summary["RestoreInProgress"]
     db.restore_table_from_backup(TargetTableName="later", BackupArn=again["BackupArn"])
     cloud.settle()
     assert items(db, "later") == {"a": 99, "c": 3}
@@ -63,7 +66,10 @@ def test_a_backup_is_restored(cloud: Any, db: Any, table: str) -> None:
 
 
 def test_a_backup_outlives_its_table(cloud: Any, db: Any, make: Any, refused: Any) -> None:
-    """A deleted table comes back from its backup a year later, with indexes and capacity, but without tags or a stream; not after the backup is deleted."""
+    """A deleted table comes back from its backup a year later, with indexes, but without tags or a stream.
+
+    Once the backup is deleted it does not.
+    """
     table = make(
         "table",
         "pk",
@@ -99,7 +105,7 @@ def test_a_backup_outlives_its_table(cloud: Any, db: Any, make: Any, refused: An
 
 
 def test_restored_otherwise(cloud: Any, db: Any, make: Any, refused: Any) -> None:
-    """A restore takes another billing mode, fewer indexes, another region; no index that the source does not have, and no name that is taken."""
+    """A restore takes another billing mode, fewer indexes, another region; no index that the source lacks, no name that is taken."""
     table = make("table", "pk", "sk", GlobalSecondaryIndexes=[index("one", "sk"), index("two", "n", projection="KEYS_ONLY")])
     db.put_item(TableName=table, Item=wire(pk="x", sk="a", n="1"))
     arn = db.create_backup(TableName=table, BackupName="all")["BackupDetails"]["BackupArn"]
@@ -185,14 +191,17 @@ def test_the_window(cloud: Any, db: Any, table: str, refused: Any) -> None:
         "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
     }
     wanted = {"SourceTableName": table, "TargetTableName": "restored"}
-    assert refused(db.restore_table_to_point_in_time, **wanted, UseLatestRestorableTime=True)[0] == "PointInTimeRecoveryUnavailableException"
+    assert (
+        refused(db.restore_table_to_point_in_time, **wanted, UseLatestRestorableTime=True)[0] == "PointInTimeRecoveryUnavailableException"
+    )
     recoverable(db, table, RecoveryPeriodInDays=2)
     began_s = cloud.now_ms // 1000
     fill(db, table, a=1)
 
     def window() -> tuple[int, int]:
         described = db.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
-        assert described["PointInTimeRecoveryStatus"] == "ENABLED" and described["RecoveryPeriodInDays"] == 2
+        assert described["PointInTimeRecoveryStatus"] == "ENABLED"
+        assert described["RecoveryPeriodInDays"] == 2
         return int(described["EarliestRestorableDateTime"].timestamp()), int(described["LatestRestorableDateTime"].timestamp())
 
     assert window() == (began_s, began_s)
@@ -221,7 +230,8 @@ def test_a_deleted_table_has_a_system_backup(cloud: Any, db: Any, table: str) ->
     db.delete_table(TableName=table)
     cloud.settle()
     [backup] = db.list_backups(TableName=table, BackupType="SYSTEM")["BackupSummaries"]
-    assert backup["BackupName"] == "table$DeletedTableBackup" and backup["BackupType"] == "SYSTEM"
+    assert backup["BackupName"] == "table$DeletedTableBackup"
+    assert backup["BackupType"] == "SYSTEM"
     assert (backup["BackupExpiryDateTime"] - backup["BackupCreationDateTime"]).days == 35
     cloud.advance(34 * DAY_S)
     db.restore_table_from_backup(TargetTableName=table, BackupArn=backup["BackupArn"])
@@ -256,8 +266,12 @@ def test_encrypted(cloud: Any, db: Any, make: Any, encrypted: bool) -> None:
     db.restore_table_from_backup(TargetTableName="second", BackupArn=arn, **override)
     db.restore_table_to_point_in_time(SourceTableName=table, TargetTableName="third", UseLatestRestorableTime=True)
     cloud.settle()
-    keys = [db.describe_table(TableName=name)["Table"].get("SSEDescription", {}).get("KMSMasterKeyArn") for name in ("first", "second", "third")]
-    assert keys[0] == keys[2] == key and keys[1] != key and bool(keys[1]) == encrypted
+    keys = [
+        db.describe_table(TableName=name)["Table"].get("SSEDescription", {}).get("KMSMasterKeyArn") for name in ("first", "second", "third")
+    ]
+    assert keys[0] == keys[2] == key
+    assert keys[1] != key
+    assert bool(keys[1]) == encrypted
     for name in ("first", "second", "third"):
         assert items(db, name) == {"a": 1}
 
@@ -344,3 +358,29 @@ def collect(cloud: Cloud) -> None:
     assert cloud.house.on_loop(lambda: app.store.collect(app.store.sequence, cloud.now_ms, kept))
     while not cloud.house.on_loop(app.store.archived) and time.monotonic() < end:
         time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_a_crash_does_not_stop_a_restore(tmp_path: Any) -> None:
+    """A process that is killed while it restores a table goes on when it is started again, and the table is whole."""
+    process = Process(tmp_path).start()
+    try:
+        db = process.client("dynamodb")
+        db.create_table(
+            TableName="table",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        db.get_waiter("table_exists").wait(TableName="table", WaiterConfig={"Delay": 1})
+        for n in range(400):
+            db.batch_write_item(RequestItems={"table": [{"PutRequest": {"Item": wire(pk=f"{n}-{m}")}} for m in range(25)]})
+        arn = db.create_backup(TableName="table", BackupName="name")["BackupDetails"]["BackupArn"]
+        db.restore_table_from_backup(TargetTableName="restored", BackupArn=arn)
+        process.kill()
+        process.start()
+        db = process.client("dynamodb")
+        db.get_waiter("table_exists").wait(TableName="restored", WaiterConfig={"Delay": 1})
+        assert sum(page["Count"] for page in db.get_paginator("scan").paginate(TableName="restored")) == 10_000
+    finally:
+        process.stop()

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import zstandard
 
+from fogbank.services.dynamodb import exporting
+
 from .conftest import index, key_schema, plain, wire
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/"
@@ -80,7 +82,8 @@ def test_a_table_as_it_was(cloud: Any, db: Any, s3: Any, table: str) -> None:
     cloud.advance(60)
     db.put_item(TableName=table, Item=wire(pk="x", sk="00", n=99))
     export = exported(cloud, db, ExportTime=at(then_ms), S3Prefix="a/b")
-    assert export["ExportStatus"] == "COMPLETED" and export["ExportFormat"] == "DYNAMODB_JSON"
+    assert export["ExportStatus"] == "COMPLETED"
+    assert export["ExportFormat"] == "DYNAMODB_JSON"
     assert export["ExportTime"].timestamp() == then_ms // 1000
     found = lines(s3, export)
     assert {line["Item"]["sk"]["S"]: plain(line["Item"])["n"] for line in found} == {f"{n:02}": n for n in range(30)}
@@ -88,8 +91,10 @@ def test_a_table_as_it_was(cloud: Any, db: Any, s3: Any, table: str) -> None:
     assert all(key.startswith(f"a/b/AWSDynamoDB/{id}/") for key in keys(s3))
     assert f"a/b/AWSDynamoDB/{id}/_started" in keys(s3)
     summary = json.loads(body(s3, export["ExportManifest"]))
-    assert summary["version"] == "2020-06-30" and summary["outputFormat"] == "DYNAMODB_JSON"
-    assert summary["exportArn"] == export["ExportArn"] and summary["tableArn"] == ARN + table
+    assert summary["version"] == "2020-06-30"
+    assert summary["outputFormat"] == "DYNAMODB_JSON"
+    assert summary["exportArn"] == export["ExportArn"]
+    assert summary["tableArn"] == ARN + table
     assert [one["ExportArn"] for one in db.list_exports(TableArn=ARN + table)["ExportSummaries"]] == [export["ExportArn"]]
 
 
@@ -111,14 +116,14 @@ def test_what_changed(cloud: Any, db: Any, s3: Any, table: str) -> None:
     span = {"ExportFromTime": at(from_ms), "ExportToTime": at(to_ms)}
     export = exported(cloud, db, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=span)
     found = {line["Keys"]["sk"]["S"]: line for line in lines(s3, export)}
-    assert {
-        sk: tuple(plain(line[m])["n"] if m in line else None for m in ("OldImage", "NewImage")) for sk, line in found.items()
-    } == {"changed": (1, 2), "inserted": (None, 2), "deleted": (1, None)}
+    assert {sk: tuple(plain(line[m])["n"] if m in line else None for m in ("OldImage", "NewImage")) for sk, line in found.items()} == {
+        "changed": (1, 2),
+        "inserted": (None, 2),
+        "deleted": (1, None),
+    }
     assert {line["Metadata"]["WriteTimestampMicros"] for line in found.values()} == {str(written_ms * 1000)}
     assert json.loads(body(s3, export["ExportManifest"]))["outputView"] == "NEW_AND_OLD_IMAGES"
-    new = exported(
-        cloud, db, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification={**span, "ExportViewType": "NEW_IMAGE"}
-    )
+    new = exported(cloud, db, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification={**span, "ExportViewType": "NEW_IMAGE"})
     assert all("OldImage" not in line for line in lines(s3, new))
 
 
@@ -170,7 +175,7 @@ def test_an_export_is_its_caller_s(cloud: Any, db: Any, s3: Any, table: str) -> 
         iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=document)
 
     allow("dynamodb:ExportTableToPointInTime")
-    with pytest.raises(theirs.exceptions.ClientError, match="AccessDenied.*s3:PutObject"):
+    with pytest.raises(theirs.exceptions.ClientError, match=r"AccessDenied.*s3:PutObject"):
         theirs.export_table_to_point_in_time(TableArn=ARN + table, S3Bucket="bkt")
     allow("dynamodb:*", "s3:PutObject")
     arn = theirs.export_table_to_point_in_time(TableArn=ARN + table, S3Bucket="bkt")["ExportDescription"]["ExportArn"]
@@ -200,9 +205,7 @@ def there(db: Any, name: str = "new") -> dict[str, Any]:
     return {f"{item['pk']}{item['sk']}": item for item in map(plain, db.scan(TableName=name)["Items"])}
 
 
-@pytest.mark.parametrize(
-    ("compression", "pack"), [("NONE", bytes), ("GZIP", gzip.compress), ("ZSTD", zstandard.ZstdCompressor().compress)]
-)
+@pytest.mark.parametrize(("compression", "pack"), [("NONE", bytes), ("GZIP", gzip.compress), ("ZSTD", zstandard.ZstdCompressor().compress)])
 def test_json_is_imported(cloud: Any, db: Any, s3: Any, compression: str, pack: Any) -> None:
     """Every object under the prefix is read, line by line; what is no item of the table is counted and left out."""
     good = [json.dumps({"Item": wire(pk="x", sk=n, more={"a": [1]})}) for n in range(1500)]
@@ -214,19 +217,24 @@ def test_json_is_imported(cloud: Any, db: Any, s3: Any, compression: str, pack: 
     told = load(cloud, db, InputFormat="DYNAMODB_JSON", InputCompressionType=compression, creation=gsi)
     assert told["ImportStatus"] == "COMPLETED"
     assert (told["ProcessedItemCount"], told["ImportedItemCount"], told["ErrorCount"]) == (1505, 1501, 4)
-    assert len(there(db)) == 1501 and there(db)["x7"]["more"] == {"a": [1]}
+    assert len(there(db)) == 1501
+    assert there(db)["x7"]["more"] == {"a": [1]}
     assert db.describe_table(TableName="new")["Table"]["TableStatus"] == "ACTIVE"
-    assert db.query(
-        TableName="new", IndexName="by_sk", KeyConditionExpression="sk = :s", ExpressionAttributeValues={":s": {"N": "1"}}
-    )["Count"] == 2
+    assert (
+        db.query(TableName="new", IndexName="by_sk", KeyConditionExpression="sk = :s", ExpressionAttributeValues={":s": {"N": "1"}})[
+            "Count"
+        ]
+        == 2
+    )
     [summary] = db.list_imports()["ImportSummaryList"]
-    assert summary["ImportArn"] == told["ImportArn"] and summary["ImportStatus"] == "COMPLETED"
+    assert summary["ImportArn"] == told["ImportArn"]
+    assert summary["ImportStatus"] == "COMPLETED"
     assert not cloud.problems()
 
 
 def test_csv_is_imported(cloud: Any, db: Any, s3: Any) -> None:
     """A CSV file's first line names the attributes, unless a list of names is given; keys have their types, all else is text."""
-    s3.put_object(Bucket="bkt", Key="in/a.csv", Body='pk,sk,text\nx,1,"a, ""b"""\nx,2,3\nx,three,bad\nx\n'.encode())
+    s3.put_object(Bucket="bkt", Key="in/a.csv", Body=b'pk,sk,text\nx,1,"a, ""b"""\nx,2,3\nx,three,bad\nx\n')
     told = load(cloud, db, InputFormat="CSV")
     assert (told["ImportedItemCount"], told["ErrorCount"]) == (2, 2)
     assert list(there(db).values()) == [{"pk": "x", "sk": 1, "text": 'a, "b"'}, {"pk": "x", "sk": 2, "text": "3"}]
@@ -259,7 +267,8 @@ def test_failed_imports(cloud: Any, db: Any, s3: Any, make: Any, refused: Any) -
     s3.put_object(Bucket="bkt", Key="in/1", Body=gzip.compress(json.dumps({"Item": wire(pk="x", sk=1)}).encode()))
     s3.put_object(Bucket="bkt", Key="in/2", Body=b"not gzip")
     told = load(cloud, db, InputFormat="DYNAMODB_JSON", InputCompressionType="GZIP")
-    assert told["ImportStatus"] == "FAILED" and told["FailureCode"] == "InputFormatError"
+    assert told["ImportStatus"] == "FAILED"
+    assert told["FailureCode"] == "InputFormatError"
     assert list(there(db)) == ["x1"]
     creation = {"TableName": "new", "KeySchema": key_schema("pk"), "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
     creation["BillingMode"] = "PAY_PER_REQUEST"
@@ -271,3 +280,32 @@ def test_failed_imports(cloud: Any, db: Any, s3: Any, make: Any, refused: Any) -
     wanted["InputFormat"] = "ION"
     assert refused(db.import_table, **wanted, S3BucketSource={"S3Bucket": "bkt"})[0] == "NotImplemented"
     assert refused(db.describe_import, ImportArn=ARN + "new/import/01234567890123-01234567")[0] == "ImportNotFoundException"
+
+
+def test_many_files(cloud: Any, db: Any, s3: Any, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large export is written as several files, which together have each item once; what changed in a large table too."""
+    monkeypatch.setattr(exporting, "FILE_ITEMS", 7)
+    monkeypatch.setattr(exporting, "LOOKED_AT", 5)
+    for n in range(30):
+        db.put_item(TableName=table, Item=wire(pk=f"p{n}", sk="1", n=n))
+    cloud.advance(1800)
+    for n in range(0, 30, 2):
+        db.put_item(TableName=table, Item=wire(pk=f"p{n}", sk="1", n=-1))
+    cloud.advance(1)
+    full = exported(cloud, db)
+    found = [line["Item"]["pk"]["S"] for line in lines(s3, full)]
+    assert sorted(found) == sorted(f"p{n}" for n in range(30))
+    assert len(json.loads(b"[" + b",".join(body(s3, full["ExportManifest"].replace("summary", "files")).splitlines()) + b"]")) == 5
+    span = {"ExportFromTime": at(cloud.now_ms - 1_000_000)}
+    changed = exported(cloud, db, ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=span)
+    assert sorted(line["Keys"]["pk"]["S"] for line in lines(s3, changed)) == sorted(f"p{n}" for n in range(0, 30, 2))
+
+
+def test_an_export_that_fails(cloud: Any, db: Any, s3: Any, table: str) -> None:
+    """An export whose bucket goes away before it is written is FAILED, and says why; it is written under the KMS key that was asked for."""
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    export = exported(cloud, db, S3SseAlgorithm="KMS", S3SseKmsKeyId=key)
+    assert s3.head_object(Bucket="bkt", Key=export["ExportManifest"])["SSEKMSKeyId"] == key
+    cloud.client("kms").disable_key(KeyId=key)
+    with pytest.raises(db.exceptions.ClientError, match="S3 refused PutObject"):
+        db.export_table_to_point_in_time(TableArn=ARN + table, S3Bucket="bkt", S3SseAlgorithm="KMS", S3SseKmsKeyId=key)

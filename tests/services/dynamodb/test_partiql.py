@@ -9,8 +9,8 @@ import pytest
 from fogbank.services.dynamodb import values
 from fogbank.services.dynamodb.expressions.keys import Term
 from fogbank.services.dynamodb.partiql import Plan, Select, parsed, planned
-from fogbank.services.dynamodb.partiql.trees import Source
 from fogbank.services.dynamodb.partiql.templates import filled
+from fogbank.services.dynamodb.partiql.trees import Source
 
 from .language import item, refusal, wire
 

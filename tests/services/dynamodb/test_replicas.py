@@ -48,17 +48,20 @@ def test_a_replica_is_filled_and_fed(cloud: Any, db: Any, table: str, regions: d
     cloud.advance(1)
     there = regions["eu-west-1"]
     described = there.describe_table(TableName=table)["Table"]
-    assert described["TableStatus"] == "ACTIVE" and described["GlobalTableVersion"] == "2019.11.21"
+    assert described["TableStatus"] == "ACTIVE"
+    assert described["GlobalTableVersion"] == "2019.11.21"
     assert described["Replicas"] == [{"RegionName": "us-east-1", "ReplicaStatus": "ACTIVE"}]
     assert described["TableArn"].startswith("arn:aws:dynamodb:eu-west-1:")
-    assert items(there) == items(db) and len(items(db)) == 599
+    assert items(there) == items(db)
+    assert len(items(db)) == 599
     there.put_item(TableName=table, Item=wire(pk="new", sk="1"))
     assert {"pk": "new", "sk": "1"} not in items(db), "replication is asynchronous"
     cloud.advance(1)
     assert {"pk": "new", "sk": "1"} in items(db)
     db.delete_item(TableName=table, Key=wire(pk="new", sk="1"))
     cloud.advance(1)
-    assert items(there) == items(db) and len(items(db)) == 599
+    assert items(there) == items(db)
+    assert len(items(db)) == 599
     assert not cloud.problems()
 
 
@@ -103,6 +106,7 @@ def test_time_to_live_is_shared(cloud: Any, db: Any, table: str, regions: dict[s
     """Time to live is switched for all replicas; an item expires in all of them."""
     create(cloud, db, "eu-west-1")
     there = regions["eu-west-1"]
+    assert there.describe_table(TableName=table)["Table"]["MultiRegionConsistency"] == "EVENTUAL"
     there.update_time_to_live(TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "at"})
     cloud.advance(1)
     assert db.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED"
@@ -111,6 +115,14 @@ def test_time_to_live_is_shared(cloud: Any, db: Any, table: str, regions: dict[s
     assert len(items(there)) == 1
     cloud.advance(180)
     assert items(there) == items(db) == []
+    create(cloud, db, "ap-southeast-2")
+    db.put_item(TableName=table, Item=wire(pk="a", sk="2", at=cloud.now_ms // 1000 + 60))
+    cloud.advance(1)
+    newest = regions["ap-southeast-2"]
+    assert newest.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED"
+    assert len(items(newest)) == 1
+    cloud.advance(180)
+    assert items(newest) == []
 
 
 def test_settings_are_shared(cloud: Any, db: Any, make: Any, regions: dict[str, Any]) -> None:
@@ -132,6 +144,10 @@ def test_settings_are_shared(cloud: Any, db: Any, make: Any, regions: dict[str, 
     )
     cloud.advance(1)
     assert there.scan(TableName=table, IndexName="by_sk")["Count"] == 1
+    db.update_table(TableName=table, ProvisionedThroughput={"ReadCapacityUnits": 6, "WriteCapacityUnits": 8})
+    cloud.advance(1)
+    units_there = there.describe_table(TableName=table)["Table"]["ProvisionedThroughput"]
+    assert (units_there["ReadCapacityUnits"], units_there["WriteCapacityUnits"]) == (7, 8)
     there.update_table(TableName=table, BillingMode="PAY_PER_REQUEST")
     cloud.advance(1)
     assert db.describe_table(TableName=table)["Table"]["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
@@ -160,7 +176,7 @@ def test_a_replica_goes(cloud: Any, db: Any, table: str, regions: dict[str, Any]
 
 
 def test_refused(cloud: Any, db: Any, make: Any, table: str, regions: dict[str, Any], refused: Any) -> None:
-    """No replica in the table's own region, where a table of the name is, of a table whose stream shows too little, or of strong consistency."""
+    """No replica in the table's own region, where a table of the name is, of one whose stream shows too little, or strongly consistent."""
     regions["eu-west-1"].create_table(
         TableName=table,
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
@@ -178,6 +194,7 @@ def test_refused(cloud: Any, db: Any, make: Any, table: str, regions: dict[str, 
     wanted = [{"Create": {"RegionName": "ap-southeast-2"}}]
     assert refused(db.update_table, TableName="keys", ReplicaUpdates=wanted)[0] == "ValidationException"
     assert refused(db.update_table, TableName=table, ReplicaUpdates=wanted, MultiRegionConsistency="STRONG")[0] == "NotImplemented"
+    assert refused(db.update_table, TableName=table, MultiRegionConsistency="STRONG")[0] == "ValidationException"
     assert db.list_global_tables()["GlobalTables"] == []
     assert refused(db.describe_global_table, GlobalTableName=table)[0] == "GlobalTableNotFoundException"
     group = [{"RegionName": "eu-west-1"}]
@@ -191,9 +208,7 @@ WRITES = st.lists(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(writes=WRITES)
-def test_replicas_agree(
-    cloud: Any, db: Any, make: Any, regions: dict[str, Any], writes: list[tuple[str, str, int | None, bool]]
-) -> None:
+def test_replicas_agree(cloud: Any, db: Any, make: Any, regions: dict[str, Any], writes: list[tuple[str, str, int | None, bool]]) -> None:
     """Whatever is written where, and however far replication has come in between, all replicas end with each item's last write.
 
     To delete what has not arrived yet is no write.

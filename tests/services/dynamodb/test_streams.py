@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from fogbank.services.dynamodb.timeline import RECORDS
 
 from .conftest import plain, wire
 
@@ -89,7 +92,9 @@ def test_every_change_is_told_once(db: Any, streams: Any, streamed: Any, cloud: 
     numbers = [record["dynamodb"]["SequenceNumber"] for record in found]
     assert numbers == sorted(numbers, key=int) == sorted(numbers)
     first = found[0]
-    assert first["eventSource"] == "aws:dynamodb" and first["awsRegion"] == "us-east-1" and first["eventVersion"] == "1.1"
+    assert first["eventSource"] == "aws:dynamodb"
+    assert first["awsRegion"] == "us-east-1"
+    assert first["eventVersion"] == "1.1"
     assert first["dynamodb"]["ApproximateCreationDateTime"].timestamp() == cloud.now_ms // 1000
     assert first["dynamodb"]["SizeBytes"] == len("pkask1") + len("pkask1n") + 2
     assert len({record["eventID"] for record in found}) == 3
@@ -136,7 +141,9 @@ def test_a_refused_transaction_tells_nothing(db: Any, streams: Any, streamed: An
     arn = streamed()
     condition = {"TableName": "table", "Key": wire(pk="b", sk="1"), "ConditionExpression": "attribute_exists(pk)"}
     put = {"TableName": "table", "Item": wire(pk="a", sk="1")}
-    assert refused(db.transact_write_items, TransactItems=[{"Put": put}, {"ConditionCheck": condition}])[0] == "TransactionCanceledException"
+    assert (
+        refused(db.transact_write_items, TransactItems=[{"Put": put}, {"ConditionCheck": condition}])[0] == "TransactionCanceledException"
+    )
     assert read(streams, arn) == []
 
 
@@ -186,8 +193,6 @@ def test_records_go_after_a_day(db: Any, streams: Any, streamed: Any, cloud: Any
     assert refused(streams.get_shard_iterator, **wanted)[0] == "TrimmedDataAccessException"
     cloud.advance(DAY_S)
     assert read(streams, arn) == []
-    from fogbank.services.dynamodb.timeline import RECORDS
-
     assert cloud.house.on_loop(lambda: list(RECORDS.scan(cloud.inner.reader()))) == []
 
 
@@ -201,7 +206,8 @@ def test_a_deleted_table_s_stream_is_left(db: Any, streams: Any, streamed: Any, 
     assert description["StreamStatus"] == "DISABLED"
     assert "EndingSequenceNumber" in description["Shards"][0]["SequenceNumberRange"]
     answer = streams.get_records(ShardIterator=iterator(streams, arn))
-    assert len(answer["Records"]) == 1 and "NextShardIterator" not in answer
+    assert len(answer["Records"]) == 1
+    assert "NextShardIterator" not in answer
     assert [one["StreamArn"] for one in streams.list_streams()["Streams"]] == [arn]
     cloud.advance(DAY_S)
     assert streams.list_streams()["Streams"] == []
@@ -215,7 +221,8 @@ def test_switched_off_and_on(db: Any, streams: Any, streamed: Any, cloud: Any, r
     db.update_table(TableName="table", StreamSpecification={"StreamEnabled": False})
     cloud.settle()
     described = db.describe_table(TableName="table")["Table"]
-    assert "StreamSpecification" not in described and described["LatestStreamArn"] == old
+    assert "StreamSpecification" not in described
+    assert described["LatestStreamArn"] == old
     assert refused(db.update_table, TableName="table", StreamSpecification={"StreamEnabled": False})[0] == "ValidationException"
     db.put_item(TableName="table", Item=wire(pk="a", sk="1"))
     new = db.update_table(TableName="table", StreamSpecification=VIEW)["TableDescription"]["LatestStreamArn"]
@@ -238,7 +245,8 @@ def test_a_hot_shard_is_split(db: Any, streams: Any, streamed: Any) -> None:
         db.put_item(TableName="table", Item=wire(pk=f"k{n % 5}", sk="1", n=n, body=body))
     shards = shards_of(streams, arn)
     parents = [shard["ParentShardId"] for shard in shards if "ParentShardId" in shard]
-    assert len(shards) == 3 and set(parents) == {shards[0]["ShardId"]}
+    assert len(shards) == 3
+    assert set(parents) == {shards[0]["ShardId"]}
     children = streams.describe_stream(StreamArn=arn, ShardFilter={"Type": "CHILD_SHARDS", "ShardId": shards[0]["ShardId"]})
     assert [shard["ShardId"] for shard in children["StreamDescription"]["Shards"]] == [shard["ShardId"] for shard in shards[1:]]
     one_page = streams.get_records(ShardIterator=iterator(streams, arn))["Records"]
@@ -304,8 +312,43 @@ def test_a_stream_replayed_is_the_table(db: Any, streams: Any, streamed: Any, cl
     replayed: dict[str, Any] = {}
     for record in read(streams, arn):
         event, keys, old, new = told(record)
-        assert replayed.get(keys["pk"]) == old and old != new
+        assert replayed.get(keys["pk"]) == old
+        assert old != new
         assert event == ("INSERT" if old is None else "REMOVE" if new is None else "MODIFY")
         replayed[keys["pk"]] = new
     there = {item["pk"]["S"]: plain(item) for item in db.scan(TableName=name)["Items"]}
     assert {key: item for key, item in replayed.items() if item is not None} == there
+
+
+def test_a_stream_s_own_policy(cloud: Any, db: Any, streams: Any, streamed: Any) -> None:
+    """A stream's resource policy lets another account read it, though the table's does not speak of it; taken away, it does not."""
+    arn = streamed()
+    db.put_item(TableName="table", Item=wire(pk="a", sk="1"))
+    theirs = cloud.client("dynamodbstreams", "111122223333")
+    statement = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "dynamodb:*", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    with pytest.raises(theirs.exceptions.ClientError, match="AccessDenied"):
+        theirs.describe_stream(StreamArn=arn)
+    revision = db.put_resource_policy(ResourceArn=arn, Policy=policy)["RevisionId"]
+    assert db.get_resource_policy(ResourceArn=arn)["RevisionId"] == revision
+    assert len(read(theirs, arn)) == 1
+    db.delete_resource_policy(ResourceArn=arn)
+    with pytest.raises(theirs.exceptions.ClientError, match="AccessDenied"):
+        theirs.describe_stream(StreamArn=arn)
+
+
+def test_an_encrypted_table_s_stream(cloud: Any, db: Any, streams: Any, streamed: Any) -> None:
+    """The stream of a table under DynamoDB's KMS key is sealed in the log and read as any other; also after the key was given up."""
+    arn = streamed(SSESpecification={"Enabled": True})
+    db.put_item(TableName="table", Item=wire(pk="a", sk="1", secret="hidden"))
+    rows = cloud.house.on_loop(lambda: list(RECORDS.scan(cloud.inner.reader())))
+    assert b"hidden" not in rows[0].new
+    cloud.advance(301)  # that long an opened key is kept
+    assert told(read(streams, arn)[0])[3]["secret"] == "hidden"
+    db.update_table(TableName="table", SSESpecification={"Enabled": False})
+    cloud.settle()
+    db.put_item(TableName="table", Item=wire(pk="a", sk="1", secret="plain"))
+    assert [told(record)[3]["secret"] for record in read(streams, arn)] == ["hidden", "plain"]
+    db.delete_table(TableName="table")
+    cloud.settle()
+    assert [told(record)[3]["secret"] for record in read(streams, arn)] == ["hidden", "plain"]

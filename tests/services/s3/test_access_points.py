@@ -254,3 +254,12 @@ def test_other_kinds_of_buckets(s3: Any) -> None:
     ):
         error = refused(call, **members)
         assert (error["Code"], error["status"]) == ("NotImplemented", 501)
+
+
+def test_a_key_that_looks_like_an_access_point_is_none(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """What an object is called does not decide by which policies it is guarded."""
+    stranger = cloud.client("s3", access_key=OTHER)
+    for key in ("a:b:accesspoint/z/object/w", ":s3:::x/y"):
+        s3.put_object(Bucket=bucket, Key=key)
+        assert code(stranger.get_object, Bucket=bucket, Key=key) == "AccessDenied"
+        assert code(stranger.delete_object, Bucket=bucket, Key=key) == "AccessDenied"

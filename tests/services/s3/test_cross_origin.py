@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fogbank.services.s3 import cross_origin
 from fogbank.testing.cloud import Cloud
 
-from .asking import code, refused
+from .asking import allow, as_user, code, refused
 from .browsing import Page, visit
 
 SHOP = "https://shop.example.com"
@@ -140,3 +144,45 @@ def test_websites_obey_the_rules_too(cloud: Cloud, s3: Any, open_bucket: str) ->
     page = visit(cloud.endpoint, "bucket.s3-website-us-east-1", "/k", Origin="https://elsewhere.org")
     assert (page.status, page.headers["access-control-allow-origin"]) == (403, "*")
     assert visit(cloud.endpoint, "bucket.s3-website-us-east-1", "/_fogbank/clock", Origin=SHOP).status == 403
+
+
+@given(st.text("a*", max_size=4).filter(lambda text: text.count("*") < 2), st.text("ab", max_size=6))
+def test_patterns(pattern: str, text: str) -> None:
+    """A wildcard stands for any text, also none; without it the texts are the same."""
+    expression = re.escape(pattern).replace(re.escape("*"), ".*")
+    assert cross_origin._matches(pattern, text) == bool(re.fullmatch(expression, text))
+
+
+CONFIGURATIONS = {
+    "PutBucketCORS": lambda s3, name: cors(s3, name, RULES[1]),
+    "GetBucketCORS": lambda s3, name: s3.get_bucket_cors(Bucket=name),
+    "PutBucketWebsite": lambda s3, name: s3.put_bucket_website(
+        Bucket=name, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}}
+    ),
+    "DeleteBucketWebsite": lambda s3, name: s3.delete_bucket_website(Bucket=name),
+    "PutBucketLogging": lambda s3, name: s3.put_bucket_logging(Bucket=name, BucketLoggingStatus={}),
+    "PutBucketRequestPayment": lambda s3, name: s3.put_bucket_request_payment(
+        Bucket=name, RequestPaymentConfiguration={"Payer": "BucketOwner"}
+    ),
+    "PutAccelerateConfiguration": lambda s3, name: s3.put_bucket_accelerate_configuration(
+        Bucket=name, AccelerateConfiguration={"Status": "Enabled"}
+    ),
+    "PutBucketOwnershipControls": lambda s3, name: s3.delete_bucket_ownership_controls(Bucket=name),
+    "GetBucketAcl": lambda s3, name: s3.get_bucket_acl(Bucket=name),
+}
+
+
+@pytest.mark.parametrize("action", CONFIGURATIONS)
+def test_each_configuration_is_its_own_permission(cloud: Cloud, s3: Any, bucket: str, action: str) -> None:
+    """A user with that action alone, on that bucket alone, is let in; one with all the others is not."""
+    call = CONFIGURATIONS[action]
+    cors(s3, bucket, RULES[1])
+    others = [f"s3:{name}" for name in CONFIGURATIONS if name != action]
+    narrow = as_user(cloud, "narrow", allow(f"s3:{action}", on=f"arn:aws:s3:::{bucket}"))
+    wide = as_user(cloud, "wide", allow(*others))
+    call(narrow, bucket)
+    with pytest.raises(s3.exceptions.ClientError, match=f"is not authorized to perform: s3:{action} on resource"):
+        call(wide, bucket)
+    s3.create_bucket(Bucket="another")
+    with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+        call(narrow, "another")

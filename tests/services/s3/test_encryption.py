@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fogbank.testing import Process
+from fogbank.testing.cloud import Cloud
 
-from .asking import refused
+from .asking import allow, as_user, code, refused
 
 SIZES = (0, 5, 40_000, 300_000)
 CUSTOMER = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
@@ -225,3 +226,47 @@ def test_nothing_is_plain_on_disk(tmp_path: Path) -> None:
         assert [len(read(s3, "bucket", name)) for name in ("small", "large", "plain")] == [6, 300_000, 300_000]
     finally:
         process.stop()
+
+
+def test_checksums_of_what_kms_encrypts_take_its_key(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """Who may not decrypt learns size and tag of an object, but not its checksum; nor can they complete an upload with checksums."""
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    sse = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", ChecksumAlgorithm="SHA256", **sse)
+    user = as_user(cloud, "u", allow("s3:*"), allow("kms:GenerateDataKey"))
+    user.head_object(Bucket=bucket, Key="k")
+    assert code(user.head_object, Bucket=bucket, Key="k", ChecksumMode="ENABLED") == "403"
+    assert user.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ObjectSize"])["ObjectSize"] == 1
+    assert code(user.get_object_attributes, Bucket=bucket, Key="k", ObjectAttributes=["Checksum"]) == "AccessDenied"
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="m", ChecksumAlgorithm="CRC32", **sse)["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="m", UploadId=upload, PartNumber=1, Body=b"x", ChecksumAlgorithm="CRC32")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumCRC32": part["ChecksumCRC32"]}]}
+    assert code(user.complete_multipart_upload, Bucket=bucket, Key="m", UploadId=upload, MultipartUpload=parts) == "AccessDenied"
+    s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload=parts)
+
+
+def test_a_copy_onto_itself_may_change_the_encryption(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """An object can be put under a key in its place, as nothing but its encryption changes."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    assert code(s3.copy_object, Bucket=bucket, Key="k", CopySource=f"{bucket}/k") == "InvalidRequest"
+    s3.copy_object(Bucket=bucket, Key="k", CopySource=f"{bucket}/k", ServerSideEncryption="aws:kms")
+    assert s3.get_object(Bucket=bucket, Key="k")["ServerSideEncryption"] == "aws:kms"
+
+
+def test_whose_keys_an_update_takes(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """An object is put under another key of its bucket's account, named by its ARN, and not while Object Lock protects it."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+
+    def update(arn: str, name: str = bucket) -> str:
+        return code(s3.update_object_encryption, Bucket=name, Key="k", ObjectEncryption={"SSEKMS": {"KMSKeyArn": arn}})
+
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    theirs = cloud.client("kms", access_key="111122223333").create_key()["KeyMetadata"]["Arn"]
+    assert update("arn:aws:kms:us-east-1:000000000000:alias/aws/s3") == "InvalidRequest"
+    assert update(theirs) == "AccessDenied"
+    s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    s3.put_object(Bucket="locked", Key="k", Body=b"x", ChecksumAlgorithm="CRC32", ObjectLockLegalHoldStatus="ON")
+    assert update(key, "locked") == "AccessDenied"
+    s3.put_object_legal_hold(Bucket="locked", Key="k", LegalHold={"Status": "OFF"})
+    s3.update_object_encryption(Bucket="locked", Key="k", ObjectEncryption={"SSEKMS": {"KMSKeyArn": key}})
+    assert s3.head_object(Bucket="locked", Key="k")["SSEKMSKeyId"] == key

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ SOURCE_ACTIONS = (
     "s3:GetObjectVersionAcl",
     "s3:GetObjectVersionTagging",
 )
+LOCKS = ("s3:GetObjectRetention", "s3:GetObjectLegalHold")
 TARGET_ACTIONS = ("s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags", "s3:ObjectOwnerOverrideToBucketOwner")
 
 
@@ -36,7 +38,7 @@ def give(cloud: Cloud, *statements: dict[str, Any]) -> None:
 @pytest.fixture
 def role(cloud: Cloud) -> str:
     cloud.client("iam").create_role(RoleName="replicator", AssumeRolePolicyDocument=TRUST)
-    give(cloud, allow(*SOURCE_ACTIONS, *TARGET_ACTIONS))
+    give(cloud, allow(*SOURCE_ACTIONS, *LOCKS, *TARGET_ACTIONS))
     return ROLE
 
 
@@ -455,3 +457,87 @@ def test_owners_and_lists_follow(cloud: Cloud, s3: Any, role: str, source: str) 
     s3.put_object_acl(Bucket=source, Key="k", ACL="private")
     cloud.settle()
     assert [one["Permission"] for one in s3.get_object_acl(Bucket="kept", Key="k")["Grants"]] == ["FULL_CONTROL"]
+
+
+@pytest.fixture
+def locked(cloud: Cloud, s3: Any, role: str) -> tuple[str, str]:
+    """Two buckets with Object Lock, one replicated to the other, which retains for a day by default."""
+    for name in ("locked-source", "locked-target"):
+        s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    default = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+    s3.put_object_lock_configuration(Bucket="locked-target", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": default})
+    replicate(s3, "locked-source", rule("locked-target"))
+    return "locked-source", "locked-target"
+
+
+def until(cloud: Cloud, days: int) -> datetime:
+    return datetime.fromtimestamp(cloud.now_ms // 1000 + days * 86_400, UTC)
+
+
+def test_replicas_are_retained_by_default(cloud: Cloud, s3: Any, locked: tuple[str, str]) -> None:
+    """The default retention of the destination counts for replicas without a retention, and stays when something else follows."""
+    source, target = locked
+    s3.put_object(Bucket=source, Key="k", Body=b"x", ChecksumAlgorithm="CRC32")
+    cloud.settle()
+    retained = s3.get_object_retention(Bucket=target, Key="k")["Retention"]
+    assert (retained["Mode"], retained["RetainUntilDate"].replace(microsecond=0)) == ("GOVERNANCE", until(cloud, 1))
+    s3.put_object_tagging(Bucket=source, Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    s3.put_object_legal_hold(Bucket=source, Key="k", LegalHold={"Status": "ON"})
+    cloud.settle()
+    assert s3.get_object_retention(Bucket=target, Key="k")["Retention"] == retained
+    assert s3.get_object_legal_hold(Bucket=target, Key="k")["LegalHold"] == {"Status": "ON"}
+    assert len(s3.get_object_tagging(Bucket=target, Key="k")["TagSet"]) == 1
+
+
+@pytest.mark.parametrize("mode", ["GOVERNANCE", "COMPLIANCE"])
+def test_a_retention_is_not_weakened_by_replication(cloud: Cloud, s3: Any, locked: tuple[str, str], mode: str) -> None:
+    """What follows from the source may retain a replica longer, but not shorter than somebody has said there."""
+    source, target = locked
+    first = {"Mode": "GOVERNANCE", "RetainUntilDate": until(cloud, 5)}
+    s3.put_object(
+        Bucket=source, Key="k", ChecksumAlgorithm="CRC32", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=first["RetainUntilDate"]
+    )
+    cloud.settle()
+    assert s3.get_object_retention(Bucket=target, Key="k")["Retention"] == first
+    there = {"Mode": mode, "RetainUntilDate": until(cloud, 9)}
+    s3.put_object_retention(Bucket=target, Key="k", Retention=there, BypassGovernanceRetention=True)
+    s3.put_object_retention(Bucket=source, Key="k", Retention={}, BypassGovernanceRetention=True)
+    cloud.settle()
+    assert s3.get_object_retention(Bucket=target, Key="k")["Retention"] == there
+    longer = {"Mode": mode, "RetainUntilDate": until(cloud, 20)}
+    s3.put_object_retention(Bucket=source, Key="k", Retention=longer)
+    cloud.settle()
+    assert s3.get_object_retention(Bucket=target, Key="k")["Retention"] == longer
+
+
+def test_locks_take_permissions_of_their_own(cloud: Cloud, s3: Any, locked: tuple[str, str]) -> None:
+    """The role has to be allowed to read the lock of what it replicates."""
+    source, target = locked
+    for allowed in ((), LOCKS[:1], LOCKS[1:]):
+        give(cloud, allow(*SOURCE_ACTIONS, *TARGET_ACTIONS, *allowed))
+        s3.put_object(Bucket=source, Key="k", ChecksumAlgorithm="CRC32", ObjectLockLegalHoldStatus="ON")
+        cloud.settle()
+        assert state(s3, source) == "FAILED"
+
+
+def test_archived_objects_stay_where_they_are(cloud: Cloud, s3: Any, role: str, source: str, target: str) -> None:
+    """What is written into an archive is not replicated."""
+    replicate(s3, source, rule(target))
+    s3.put_object(Bucket=source, Key="k", StorageClass="GLACIER")
+    s3.put_object(Bucket=source, Key="l", StorageClass="GLACIER_IR")
+    cloud.settle()
+    assert (state(s3, source), state(s3, source, "l")) == (None, "COMPLETED")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_lifecycles_wait_for_replication(cloud: Cloud, s3: Any, role: str, source: str, target: str, allowed: bool) -> None:
+    """What could not be replicated does not expire."""
+    replicate(s3, source, rule(target))
+    if not allowed:
+        give(cloud, allow(*SOURCE_ACTIONS))
+    s3.put_object(Bucket=source, Key="k")
+    cloud.settle()
+    expiring = {"ID": "e", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    s3.put_bucket_lifecycle_configuration(Bucket=source, LifecycleConfiguration={"Rules": [expiring]})
+    cloud.advance(5 * 86_400)
+    assert ("Contents" in s3.list_objects_v2(Bucket=source)) is not allowed

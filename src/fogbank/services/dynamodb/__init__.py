@@ -6,6 +6,12 @@ and `items`; `reading` and `query`; `batches`, `transactions`; `partiql/`,
 `executing`, `statements` (PartiQL); `capacity` (units and throttling), `collections`.
 Tables: `definitions`, `tables`, `updates`, `descriptions`, `counts`, `tasks`. Who may: `policies`, `tags`, `access`; `encryption`.
 
+With time: `timeline` (its model), `following` (whom `changes` tells of a change); `streaming` and `streams` (a service of its own, see
+`streams_manifest`); `expiring` and `ttl`; `replicating` and `replicas` (global tables); `copying`, `restoring`, `backups`, `recovery`;
+`transfers`, `exports` and `exporting`, `imports` and `importing`; `insights` (what waits for CloudWatch and Kinesis).
+
+Not implemented, and so answered by the door: global tables of version 2017.11.29, auto scaling of replicas, Kinesis destinations.
+
 An index is never behind its table, so an eventually consistent read is as good as a consistent one, and costs half.
 """
 
@@ -20,6 +26,7 @@ from fogbank.services.dynamodb import (
     exports,
     importing,
     imports,
+    insights,
     items,
     limits,
     policies,
@@ -36,16 +43,41 @@ from fogbank.services.dynamodb import (
     ttl,
     updates,
 )
-from fogbank.services.dynamodb.streams_manifest import DYNAMODBSTREAMS
+from fogbank.services.dynamodb.streams_manifest import DYNAMODBSTREAMS, STREAM
 
 __all__ = ["DYNAMODBSTREAMS", "SERVICE"]
 
 SERVICE = Service(
     "dynamodb",
-    modules=[tables, updates, items, query, batches, transactions, statements, tags, policies, limits, counts, tasks, streaming, ttl, backups, recovery, restoring, replicas, exports, exporting, imports, importing],
+    modules=[
+        tables,
+        updates,
+        items,
+        query,
+        batches,
+        transactions,
+        statements,
+        tags,
+        policies,
+        limits,
+        counts,
+        tasks,
+        streaming,
+        ttl,
+        backups,
+        recovery,
+        restoring,
+        replicas,
+        exports,
+        exporting,
+        imports,
+        importing,
+        insights,
+    ],
     resources=[
         Resource("table", arn=addresses.table_of_request, tags=addresses.tags_of, policy=addresses.policy_of),
         Resource("index", arn=addresses.index_of_request, tags=addresses.tags_of, policy=addresses.policy_of),
+        STREAM,
         Resource("backup", arn=addresses.member("BackupArn")),
         Resource("export", arn=addresses.member("ExportArn")),
         Resource("import", arn=addresses.member("ImportArn")),

@@ -141,7 +141,7 @@ def table_of_request(ctx: Context, req: Any) -> str | None:
     for member in ("ResourceArn", "TableArn", "SourceTableArn"):
         text: str | None = getattr(req, member, None)
         if text is not None:
-            return text if address_of_arn(text) else None
+            return text if address_of_arn(text) and "/stream/" not in text else None
     made = getattr(req, "TableCreationParameters", None)
     name = made.TableName if made is not None else getattr(req, "SourceTableName", None) or getattr(req, "TargetTableName", None)
     return named_arn(ctx, name) if name is not None else None

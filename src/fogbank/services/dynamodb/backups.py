@@ -61,7 +61,9 @@ def create_backup(ctx: Context, req: Any) -> Answer:
     """
     table = found_table_at(ctx, req.TableName)
     if table.status in ("CREATING", "DELETING"):
-        raise ServiceException("TableInUseException", f"Table is being {'created' if table.status == 'CREATING' else 'deleted'}: {table.name}")
+        raise ServiceException(
+            "TableInUseException", f"Table is being {'created' if table.status == 'CREATING' else 'deleted'}: {table.name}"
+        )
     return {"BackupDetails": _details(make(ctx, table, req.BackupName, "USER"))}
 
 
@@ -170,7 +172,9 @@ def restore_table_from_backup(ctx: Context, req: Any) -> Answer:
     try:
         ctx.past(*moment)
     except LookupError:
-        raise ServiceException("BackupNotFoundException", f"Backup not found: this cloud's log does not go back to {req.BackupArn}") from None
+        raise ServiceException(
+            "BackupNotFoundException", f"Backup not found: this cloud's log does not go back to {req.BackupArn}"
+        ) from None
     table = restoring.begin(ctx, req, backup.source, moment, backup_arn=req.BackupArn)
     return {"TableDescription": describe_table(ctx, table, counts.NOTHING)}
 
@@ -191,7 +195,12 @@ def _details(backup: Backup, status: str = "AVAILABLE") -> dict[str, Any]:
 
 
 def _summary(backup: Backup) -> dict[str, Any]:
-    return {"TableName": backup.table, "TableId": backup.source.id, "TableArn": arn(backup.account, backup.region, backup.table), **_details(backup)}
+    return {
+        "TableName": backup.table,
+        "TableId": backup.source.id,
+        "TableArn": arn(backup.account, backup.region, backup.table),
+        **_details(backup),
+    }
 
 
 def describe(ctx: Context, backup: Backup, status: str = "AVAILABLE") -> dict[str, Any]:

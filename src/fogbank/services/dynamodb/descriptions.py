@@ -52,6 +52,7 @@ def describe(ctx: Context, table: Table, figures: Figures | None = None) -> dict
         answer["RestoreSummary"] = _restored(table.restored)
     if table.group:
         answer["GlobalTableVersion"] = "2019.11.21"
+        answer["MultiRegionConsistency"] = "EVENTUAL"
         answer["Replicas"] = [_replica(one, table) for one in replicating.others(ctx, table)]
     for member, local in (("LocalSecondaryIndexes", True), ("GlobalSecondaryIndexes", False)):
         listed = [_index(ctx, table, index, figures) for index in table.indexes if index.local is local]

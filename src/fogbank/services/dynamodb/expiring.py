@@ -25,12 +25,16 @@ OLDEST_S = 5 * 365 * 86_400
 LATEST_S = 1 << 40
 
 
+def _seconds(number: str) -> int:
+    return int(number) if "." not in number else int(Decimal(number))
+
+
 def expires_at(item: Item | None, attribute: str, now_ms: int) -> int | None:
     """The second in which an item expires; None where it does not."""
     number = item.get(attribute, {}).get("N") if item is not None else None
     if number is None:
         return None
-    at_s = int(Decimal(number))
+    at_s = _seconds(number)
     return at_s if now_ms // 1000 - OLDEST_S <= at_s < LATEST_S else None
 
 
@@ -42,7 +46,7 @@ def follow(ctx: Context, table: Table, expiry: Expiry, change: Change) -> None:
     if change.old is not None and change.new is not None and change.old.get(attribute) == change.new.get(attribute):
         return
     number = change.old.get(attribute, {}).get("N") if change.old is not None else None
-    if number is not None and 0 <= (before := int(Decimal(number))) < LATEST_S:
+    if number is not None and 0 <= (before := _seconds(number)) < LATEST_S:
         EXPIRIES.delete(ctx, Due(table.contents, before, *change.place))
     after = expires_at(change.new, attribute, ctx.now)
     if after is not None:

@@ -33,7 +33,7 @@ from fogbank.services.dynamodb.values import Item
 from fogbank.store import change
 
 FILE_ITEMS = 5000
-FILE_BYTES = 8 << 20
+FILE_BYTES = 4 << 20
 """Items, and their bytes, of one file."""
 LOOKED_AT = 20_000
 """Items that are compared for one file of an incremental export, at most."""
@@ -138,7 +138,9 @@ def _changed(ctx: Context, one: Transfer, table: Table, past: Any, after: Any) -
     size = 0
     for seen, (place, old, new) in enumerate(_pairs(one, before, past, after), 1):
         if old is None or new is None or old.body != new.body:
-            line = _line(ctx, one, place, bodies.item_of(ctx, was, old) if old else None, bodies.item_of(ctx, table, new) if new else None, table)
+            line = _line(
+                ctx, one, place, bodies.item_of(ctx, was, old) if old else None, bodies.item_of(ctx, table, new) if new else None, table
+            )
             if line is not None:
                 lines.append(line)
                 size += max(row.size for row in (old, new) if row is not None)
@@ -155,18 +157,19 @@ def _end_ms(one: Transfer) -> int:
 
 def _pairs(one: Transfer, before: Any, past: Any, after: Any) -> Iterator[tuple[Place, Row | None, Row | None]]:
     """Every place with an item at either end, with what was there at both."""
-    bounds = {"after": tuple(after)} if after is not None else {}
-    sides = [
-        (((row.partition, row.sort), side, row) for row in ITEMS.scan(at, one.contents, **bounds)) for side, at in enumerate((before, past))
-    ]
+
+    def side(number: int, at: Any) -> Iterator[tuple[Place, int, Row]]:
+        for row in ITEMS.scan(at, one.contents, after=tuple(after) if after is not None else None):
+            yield (row.partition, row.sort), number, row
+
     place: Place | None = None
     found: list[Row | None] = [None, None]
-    for there, side, row in merge(*sides, key=lambda entry: entry[:2]):
+    for there, number, row in merge(side(0, before), side(1, past), key=lambda entry: entry[:2]):
         if place is not None and there != place:
             yield place, found[0], found[1]
             found = [None, None]
         place = there
-        found[side] = row
+        found[number] = row
     if place is not None:
         yield place, found[0], found[1]
 

@@ -73,11 +73,9 @@ def _span(ctx: Context, req: Any, table: Table) -> tuple[int, int]:
         if req.ExportTime is not None or wanted.ExportFromTime is None:
             raise invalid("An incremental export needs an ExportFromTime, and has no ExportTime")
         from_ms, at_ms = wanted.ExportFromTime, wanted.ExportToTime
-    at_ms = ctx.now if at_ms is None else at_ms
+    from_ms, at_ms = from_ms // 1000 * 1000, ctx.now if at_ms is None else at_ms // 1000 * 1000
     if not earliest <= at_ms <= ctx.now or (from_ms and from_ms < earliest):
-        raise ServiceException(
-            "InvalidExportTimeException", "The specified ExportTime is outside of the point in time recovery window."
-        )
+        raise ServiceException("InvalidExportTimeException", "The specified ExportTime is outside of the point in time recovery window.")
     if from_ms and not LEAST_MS <= at_ms - from_ms <= MOST_MS:
         raise invalid("The export period must be at least 15 minutes and at most 24 hours long")
     return from_ms, at_ms

@@ -18,7 +18,8 @@ import msgspec
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
-from fogbank.services.dynamodb import changes, expressions, transfers
+from fogbank.services.dynamodb import changes, transfers
+from fogbank.services.dynamodb.expressions import Asked
 from fogbank.services.dynamodb.state import TABLES, Table
 from fogbank.services.dynamodb.tables import settle_soon
 from fogbank.services.dynamodb.timeline import IMPORTS, Transfer
@@ -126,7 +127,7 @@ def _portion(ctx: Context, one: Transfer, table: Table, payload: dict[str, Any])
 
 
 def _put(ctx: Context, table: Table, item: Item) -> None:
-    made = changes.put(ctx, table, item, expressions.of(None))
+    made = changes.put(ctx, table, item, Asked())
     made.by = BY_IMPORT
     changes.apply(ctx, made)
 

@@ -103,7 +103,8 @@ def restore_table_to_point_in_time(ctx: Context, req: Any) -> Answer:
     except LookupError:
         raise ServiceException(
             "InvalidRestoreTimeException",
-            "An invalid restore time was specified. RestoreDateTime must be between EarliestRestorableDateTime and LatestRestorableDateTime.",
+            "An invalid restore time was specified. "
+            "RestoreDateTime must be between EarliestRestorableDateTime and LatestRestorableDateTime.",
         ) from None
     table = restoring.begin(ctx, req, source, moment, sealed_as=before)
     return {"TableDescription": describe_table(ctx, table, counts.NOTHING)}

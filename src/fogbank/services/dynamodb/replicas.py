@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
@@ -31,6 +31,7 @@ PORTION = 200
 VIEW = "NEW_AND_OLD_IMAGES"
 ACTIONS = ("CreateTable", "CreateTableReplica", "Query", "Scan", "UpdateItem", "PutItem", "GetItem", "DeleteItem", "BatchWriteItem")
 """What the caller must be allowed to do with a new replica."""
+TableOrIndex = TypeVar("TableOrIndex", Table, Index)
 _region = re.compile(r"[a-z]{2}(-[a-z]+)+-\d").fullmatch
 
 
@@ -46,12 +47,13 @@ def updated(ctx: Context, table: Table, req: Any) -> Table:
             raise NotImplementedOperation("dynamodb", "UpdateTable", "with ReplicaUpdates that Disassociate")
         if given[0].RegionName == table.region:
             raise invalid(
-                "Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable as required."
+                "Cannot add, delete, or update the local region through ReplicaUpdates. "
+                "Use CreateTable, DeleteTable, or UpdateTable as required."
             )
         if one.Create is not None:
             table = _created(ctx, table, one.Create)
         elif one.Update is not None:
-            TABLES.put(ctx, _overridden(_replica_at(ctx, table, one.Update.RegionName), one.Update))
+            TABLES.put(ctx, _overridden(ctx, _replica_at(ctx, table, one.Update.RegionName), one.Update))
         else:
             table = _deleted(ctx, table, one.Delete.RegionName)
     return table
@@ -60,7 +62,10 @@ def updated(ctx: Context, table: Table, req: Any) -> Table:
 def _replica_at(ctx: Context, table: Table, region: str) -> Table:
     replica = next((one for one in others(ctx, table) if one.region == region), None)
     if replica is None:
-        raise ServiceException("ValidationException", f"Replica specified in the Replica Update or Replica Delete action of the request was not found: {region}")
+        raise ServiceException(
+            "ValidationException",
+            f"Replica specified in the Replica Update or Replica Delete action of the request was not found: {region}",
+        )
     if replica.status != "ACTIVE":
         raise ServiceException("ResourceInUseException", f"Replica is being {replica.status.lower()}: {region}")
     return replica
@@ -101,15 +106,16 @@ def _created(ctx: Context, table: Table, given: Any) -> Table:
         restored=None,
         stream=None,
     )
-    if replica.expiry is not None and replica.expiry.status.startswith("DISABL"):
-        replica = change(replica, expiry=None)
-    replica = _overridden(streaming.enabled(ctx, replica, VIEW), given)
+    if replica.expiry is not None:
+        on = replica.expiry.status in ("ENABLED", "ENABLING")
+        replica = change(replica, expiry=change(replica.expiry, status="ENABLED") if on else None)
+    replica = _overridden(ctx, streaming.enabled(ctx, replica, VIEW), given)
     TABLES.put(ctx, replica)
     ctx.later("dynamodb.fill_replica", {**about(replica), "from": table.region, "after": None})
     return table
 
 
-def _overridden(replica: Table, given: Any) -> Table:
+def _overridden(ctx: Context, replica: Table, given: Any) -> Table:
     """The replica with what it is to have for itself."""
     if given.TableClassOverride is not None:
         replica = change(replica, table_class=given.TableClassOverride)
@@ -117,10 +123,10 @@ def _overridden(replica: Table, given: Any) -> Table:
     if unknown := named.keys() - {index.name for index in replica.indexes if not index.local}:
         raise invalid_values(f"Replica has no global secondary index {sorted(unknown)[0]}")
     indexes = tuple(_read(index, named[index.name]) if index.name in named else index for index in replica.indexes)
-    return _read(change(replica, indexes=indexes), given)
+    return _read(change(replica, indexes=indexes, version=ctx.random.hex(16)), given)
 
 
-def _read(what: Any, given: Any) -> Any:
+def _read(what: TableOrIndex, given: Any) -> TableOrIndex:
     """A table or an index with its own capacity for reading."""
     if given.ProvisionedThroughputOverride is not None:
         what = change(what, throughput=change(what.throughput, read=given.ProvisionedThroughputOverride.ReadCapacityUnits))

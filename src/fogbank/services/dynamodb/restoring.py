@@ -96,7 +96,10 @@ def _capacity(req: Any, source: Table) -> tuple[str, Throughput]:
 def _indexes(ctx: Context, req: Any, source: Table, mode: str, throughput: Throughput) -> list[Index]:
     """The source's indexes, or those of them that the request names."""
     found: list[Index] = []
-    wanted: tuple[tuple[bool, Iterable[Any] | None], ...] = ((True, req.LocalSecondaryIndexOverride), (False, req.GlobalSecondaryIndexOverride))
+    wanted: tuple[tuple[bool, Iterable[Any] | None], ...] = (
+        (True, req.LocalSecondaryIndexOverride),
+        (False, req.GlobalSecondaryIndexOverride),
+    )
     for local, overrides in wanted:
         there = {index.name: index for index in source.indexes if index.local is local and index.status != "DELETING"}
         if overrides is None:
@@ -111,7 +114,9 @@ def _indexes(ctx: Context, req: Any, source: Table, mode: str, throughput: Throu
             else:
                 index = definitions.global_index(given, source.attributes, mode, 0)
             if known is None or _shape(index) != _shape(known):
-                raise invalid(f"One or more parameter values were invalid: Index {given.IndexName} does not match an index of the source table")
+                raise invalid(
+                    f"One or more parameter values were invalid: Index {given.IndexName} does not match an index of the source table"
+                )
             found.append(index)
     return [change(index, number=ctx.tx.unique(), status="CREATING", backfilling=False) for index in found]
 

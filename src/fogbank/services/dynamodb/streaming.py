@@ -6,7 +6,7 @@ Source: developer guide, Change data capture for DynamoDB Streams. A shard stays
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from fogbank.kernel.context import Context
@@ -126,7 +126,7 @@ def _succeeded(ctx: Context, stream: Stream, one: Open, *, split: bool) -> Strea
     bounds = [one.low, one.high]
     if split and high - low > 1:
         bounds.insert(1, f"{(low + high) // 2:08x}")
-    children = [_opened(ctx, stream, parent, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    children = [_opened(ctx, stream, parent, a, b) for a, b in pairwise(bounds)]
     there = [other for other in stream.open if other.shard != one.shard]
     return altered(stream, open=tuple(sorted([*there, *children], key=lambda other: other.low)))
 
@@ -136,32 +136,51 @@ def _succeeded(ctx: Context, stream: Stream, one: Open, *, split: bool) -> Strea
 
 def follow(ctx: Context, table: Table, setting: StreamSetting, change: Change, row: Row | None) -> None:
     """Writes down a change. `row` is the item as it is stored now."""
-    stream = STREAMS.get(ctx, table.account, table.region, table.name, setting.label)
+    shard = _shard_for(ctx, table, setting, change)
+    item = change.new if change.new is not None else change.old
+    assert item is not None
+    keys = change.schema.key_of(item)
+    old = change.row if setting.view in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES") else None
+    new = row if setting.view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES") else None
+    RECORDS.put(
+        ctx,
+        Entry(
+            shard,
+            ctx.tx.unique(),
+            ctx.now,
+            "INSERT" if change.row is None else "MODIFY" if row is not None else "REMOVE",
+            bodies.packed(ctx, table, keys),
+            old.body if old is not None else b"",
+            new.body if new is not None else b"",
+            values.size(keys) + (old.size if old is not None else 0) + (new.size if new is not None else 0),
+            change.by,
+        ),
+    )
+
+
+def _shard_for(ctx: Context, table: Table, setting: StreamSetting, change: Change) -> int:
+    """The shard that a change goes to; one that has had its time, or too much, first makes room for its children."""
+    stream = before = STREAMS.get(ctx, table.account, table.region, table.name, setting.label)
     assert stream is not None
     place = change.place[0]
-    one = next(one for one in stream.open if one.low <= place and (place < one.high or one.high == END))
-    before = stream
+    one = _open_at(stream, place)
     if table.encryption is not None and table.encryption != stream.source.encryption:
         stream = altered(stream, source=table)
-    hot = not ctx.spend(f"dynamodb:shard:{one.shard}", capacity.written(max(change.old_size, change.size)), UNITS_PER_S, UNITS_PER_S * BURST_S)
+    units = capacity.written(max(change.old_size, change.size))
+    hot = not ctx.spend(f"dynamodb:shard:{one.shard}", units, UNITS_PER_S, UNITS_PER_S * BURST_S)
     if (hot and len(stream.open) < SHARDS_LIMIT) or one.since_ms + SHARD_MS <= ctx.now:
         stream = _succeeded(ctx, stream, one, split=hot)
-        one = next(one for one in stream.open if one.low <= place and (place < one.high or one.high == END))
+        one = _open_at(stream, place)
     if not stream.trimming:
         stream = altered(stream, trimming=True)
         _trim_later(ctx, stream, ctx.now + KEPT_MS)
     if stream is not before:
         STREAMS.put(ctx, stream)
-    view = setting.view
-    item = change.new if change.new is not None else change.old
-    assert item is not None
-    keys = change.schema.key_of(item)
-    old = change.row if view in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES") else None
-    new = row if view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES") else None
-    size = values.size(keys) + sum(image.size for image in (old, new) if image is not None)
-    event = "INSERT" if change.row is None else "MODIFY" if row is not None else "REMOVE"
-    images = [image.body if image is not None else b"" for image in (old, new)]
-    RECORDS.put(ctx, Entry(one.shard, ctx.tx.unique(), ctx.now, event, bodies.packed(ctx, table, keys), *images, size, change.by))
+    return one.shard
+
+
+def _open_at(stream: Stream, place: str) -> Open:
+    return next(one for one in stream.open if one.low <= place < one.high)
 
 
 # 24 hours later

@@ -16,7 +16,7 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.dynamodb import bodies, streaming
+from fogbank.services.dynamodb import bodies
 from fogbank.services.dynamodb.expiring import BY_TTL
 from fogbank.services.dynamodb.faults import invalid
 from fogbank.services.dynamodb.state import Item as Row
@@ -47,12 +47,37 @@ def get_stream(ctx: Context, text: str) -> Stream | None:
     return stream if stream is not None and not (stream.disabled_at_ms and stream.disabled_at_ms + KEPT_MS <= ctx.now) else None
 
 
+def policy_of(ctx: Context, text: str) -> str | None:
+    stream = get_stream(ctx, text)
+    return stream.policy or None if stream is not None else None
+
+
+def of_request(ctx: Context, req: Any) -> str | None:
+    """The stream that a request is about: named, or read by an iterator."""
+    for member in ("StreamArn", "ResourceArn"):
+        text: str | None = getattr(req, member, None)
+        if text is not None:
+            return text if "/stream/" in text else None
+    token: str | None = getattr(req, "ShardIterator", None)
+    return stream_of_iterator(token) if token is not None else None
+
+
 def stream_at(ctx: Context, text: str) -> Stream:
     """Raises ResourceNotFoundException; a stream is read in its own region."""
     stream = get_stream(ctx, text)
     if stream is None or stream.region != ctx.region:
         raise ServiceException("ResourceNotFoundException", f"Requested resource not found: Stream: {text} not found")
     return stream
+
+
+def _limit(given: int | None, most: int) -> int:
+    """How much of a listing a request wants. Raises ValidationException."""
+    if given is not None and given > most:
+        raise invalid(
+            f"1 validation error detected: Value '{given}' at 'limit' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {most}"
+        )
+    return given or most
 
 
 def _gone(ctx: Context, shard: Shard) -> bool:
@@ -72,10 +97,8 @@ def list_streams(ctx: Context, req: Any) -> Answer:
         start = stream_at(ctx, req.ExclusiveStartStreamArn)
         after = {"after": (start.table, start.label) if req.TableName is None else start.label}
     found = STREAMS.scan(ctx, *prefix, **after)
-    streams, more = paging.page((s for s in found if get_stream(ctx, arn_of(s)) is not None), min(req.Limit or PAGE_LIMIT, PAGE_LIMIT))
-    answer: dict[str, Any] = {
-        "Streams": [{"StreamArn": arn_of(one), "TableName": one.table, "StreamLabel": one.label} for one in streams]
-    }
+    streams, more = paging.page((s for s in found if get_stream(ctx, arn_of(s)) is not None), _limit(req.Limit, PAGE_LIMIT))
+    answer: dict[str, Any] = {"Streams": [{"StreamArn": arn_of(one), "TableName": one.table, "StreamLabel": one.label} for one in streams]}
     if more:
         answer["LastEvaluatedStreamArn"] = arn_of(streams[-1])
     return answer
@@ -97,7 +120,7 @@ def describe_stream(ctx: Context, req: Any) -> Answer:
             raise invalid("Invalid ShardFilter: Type and ShardId must both be specified")
         parent = req.ShardFilter.ShardId
         shards = (shard for shard in shards if shard.parent == parent)
-    listed, more = paging.page(shards, min(req.Limit or PAGE_LIMIT, PAGE_LIMIT))
+    listed, more = paging.page(shards, _limit(req.Limit, PAGE_LIMIT))
     table = stream.source
     keys = [(table.partition, "HASH"), *([(table.sort, "RANGE")] if table.sort else [])]
     description: dict[str, Any] = {
@@ -209,11 +232,7 @@ def get_records(ctx: Context, req: Any) -> Answer:
     place = _place(paging.place(found[2], _no_iterator) or "") if found is not None else None
     if found is None or place is None:
         raise _no_iterator()
-    if req.Limit is not None and req.Limit > RECORDS_LIMIT:
-        raise invalid(
-            f"1 validation error detected: Value '{req.Limit}' at 'limit' failed to satisfy constraint: "
-            f"Member must have value less than or equal to {RECORDS_LIMIT}"
-        )
+    limit = _limit(req.Limit, RECORDS_LIMIT)
     stream = stream_at(ctx, found[1])
     number, at, made_ms = (int(part) for part in place.groups())
     if made_ms + ITERATOR_MS < ctx.now:
@@ -223,10 +242,10 @@ def get_records(ctx: Context, req: Any) -> Answer:
         return {"Records": []}
     if at:
         _check_trimmed(ctx, shard, at)
-    records = _page(ctx, shard, at, req.Limit or RECORDS_LIMIT)
+    records = _page(ctx, shard, at, limit)
     at = records[-1].sequence + 1 if records else at
     answer: dict[str, Any] = {"Records": [_record(ctx, stream, record) for record in records]}
-    if not shard.closed_at_ms or at <= shard.last:
+    if not shard.closed_at_ms or (records and at <= shard.last):
         answer["NextShardIterator"] = _token(ctx, stream, shard, at)
     return answer
 
@@ -236,7 +255,8 @@ def _no_iterator() -> ServiceException:
 
 
 def _page(ctx: Context, shard: Shard, at: int, limit: int) -> list[Entry]:
-    size, records = 0, []
+    size = 0
+    records: list[Entry] = []
     horizon_ms = ctx.now - KEPT_MS
     for record in islice((r for r in RECORDS.scan(ctx, shard.number, at=at) if r.at_ms > horizon_ms), limit):
         size += record.size

@@ -45,6 +45,7 @@ class Stream(store.Record, frozen=True, kw_only=True):
     trimming: bool = False
     """Whether a task comes to trim it."""
     policy: str = ""
+    policy_revision: str = ""
 
 
 class Shard(store.Record, frozen=True, kw_only=True):

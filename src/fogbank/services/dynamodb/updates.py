@@ -40,6 +40,8 @@ def update_table(ctx: Context, req: Any) -> Answer:
     for member in NOT_IN_UPDATE_TABLE:
         if getattr(req, member) is not None:
             raise NotImplementedOperation("dynamodb", "UpdateTable", f"with {member}")
+    if req.MultiRegionConsistency is not None and req.ReplicaUpdates is None:
+        raise invalid_values("MultiRegionConsistency can only be specified with ReplicaUpdates that Create")
     table = usable_table_at(ctx, req.TableName)
     changed = _shared(ctx, table, req)
     if req.TableClass is not None and req.TableClass != (table.table_class or "STANDARD"):
@@ -48,6 +50,8 @@ def update_table(ctx: Context, req: Any) -> Answer:
         changed = change(changed, deletion_protection=req.DeletionProtectionEnabled)
     if req.StreamSpecification is not None:
         changed = streaming.specified(ctx, changed, req.StreamSpecification)
+    if req.SSESpecification is not None and (table.group or req.ReplicaUpdates is not None):
+        raise NotImplementedOperation("dynamodb", "UpdateTable", "with SSESpecification of a table that has replicas")
     if req.SSESpecification is not None:
         changed = encryption.specified(ctx, changed, req.SSESpecification)
     if req.ReplicaUpdates is not None:
@@ -59,7 +63,7 @@ def update_table(ctx: Context, req: Any) -> Answer:
         )
     definitions.check_indexes(changed.indexes)
     for replica in replicating.others(ctx, table):
-        _follow(ctx, replica, req)
+        _follow(ctx, table, replica, req)
     return {"TableDescription": describe(ctx, _updating(ctx, changed))}
 
 
@@ -76,9 +80,12 @@ def _shared(ctx: Context, table: Table, req: Any) -> Table:
     return _indexes(ctx, _capacity(ctx, table, req), req)
 
 
-def _follow(ctx: Context, replica: Table, req: Any) -> None:
-    """Changes another replica as its table was changed."""
+def _follow(ctx: Context, table: Table, replica: Table, req: Any) -> None:
+    """Changes another replica as its table is changed. One that has its own capacity for reading keeps it."""
+    own_read = replica.throughput.read != table.throughput.read
     changed = _shared(ctx, replica, req)
+    if changed.billing_mode == replica.billing_mode and own_read:
+        changed = change(changed, throughput=change(changed.throughput, read=replica.throughput.read))
     if changed is not replica:
         if replica.status != "ACTIVE":
             raise ServiceException(

@@ -6,6 +6,8 @@ import json
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from fogbank.kernel.arn import partition_of
 
 
@@ -57,7 +59,7 @@ def managed(account: str, region: str, alias: str, via: str) -> str:
 @lru_cache(4096)
 def effective(document: str) -> str | None:
     """The policy without the statements that have no effect, because they lack an Action or a Resource; None where none is left."""
-    policy = json.loads(document)
+    policy = msgspec.json.decode(document)
     statements = policy["Statement"] if isinstance(policy.get("Statement"), list) else [policy.get("Statement")]
     whole = [said for said in statements if not isinstance(said, dict) or (_has(said, "Action") and _has(said, "Resource"))]
     if len(whole) == len(statements):

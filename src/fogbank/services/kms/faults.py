@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable
 from typing import Any
 
@@ -42,6 +41,15 @@ def denied(ctx: Context, action: str, arn: str) -> ServiceException:
     )
 
 
+def nothing_for(ctx: Context, arn: str) -> ServiceException:
+    """To a caller of another account, who does not learn whether there is such a key."""
+    return ServiceException(
+        "AccessDeniedException",
+        f"User: {ctx.principal.arn} is not authorized to perform: kms:{ctx.operation} on resource: {arn} because the resource does not exist"
+        " in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access",
+    )
+
+
 def check_usage(ctx: Context, key: Key, usage: str) -> None:
     """Raises InvalidKeyUsageException unless the key is for this."""
     if key.usage != usage:
@@ -66,7 +74,7 @@ def read_token(ctx: Context, token: str) -> tuple[str, str, str, str]:
         found: tuple[str, str, str, str] = msgspec.msgpack.decode(
             ctx.vault.open(base64.b64decode(token, validate=True), GRANT_TOKEN), type=tuple[str, str, str, str]
         )
-    except (ValueError, binascii.Error):
+    except ValueError:
         raise ServiceException("InvalidGrantTokenException", "Invalid grant token.") from None
     return found
 
@@ -83,9 +91,13 @@ def check_dry_run(req: Any) -> None:
         raise ServiceException("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 
 
+def wrong_marker() -> ServiceException:
+    return ServiceException("InvalidMarkerException", "Invalid marker.")
+
+
 def marker(req: Any) -> str | None:
     """The place that a page goes on from. Raises InvalidMarkerException."""
-    return paging.place(req.Marker, lambda: ServiceException("InvalidMarkerException", "Invalid marker."))
+    return paging.place(req.Marker, wrong_marker)
 
 
 def size(req: Any, default: int, most: int) -> int:

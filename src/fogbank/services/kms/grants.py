@@ -15,7 +15,7 @@ from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.kms import faults
 from fogbank.services.kms.granting import named_grant
-from fogbank.services.kms.names import find, key_at, key_of_request, root_arn
+from fogbank.services.kms.names import find, key_arn, key_at, key_of_request, root_arn
 from fogbank.services.kms.rules import RULES
 from fogbank.services.kms.specs import GRANTED, SYMMETRIC
 from fogbank.services.kms.state import BY_GRANTEE, BY_RETIRING, GRANTS, KEYS, Grant, Key
@@ -191,11 +191,7 @@ def list_retirable_grants(ctx: Context, req: Any) -> Answer:
     place = faults.marker(req)
     after = None if place is None else tuple(place.split(" "))
     found, more = paging.page(BY_RETIRING.scan(ctx, ctx.region, principal, after=after), size)
-    entries = []
-    for grant in found:
-        key = KEYS.get(ctx, grant.account, grant.region, grant.key)
-        assert key is not None
-        entries.append(_describe(grant, key.arn))
+    entries = [_describe(grant, key_arn(ctx, grant.key, grant.account)) for grant in found]
     return faults.paged("Grants", entries, more, f"{found[-1].account} {found[-1].key} {found[-1].id}" if found else "")
 
 

@@ -15,7 +15,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.services.kms import documents, managed
 from fogbank.services.kms.ciphertexts import maker
-from fogbank.services.kms.faults import denied, no_key, not_found, read_token
+from fogbank.services.kms.faults import denied, no_key, not_found, nothing_for, read_token
 from fogbank.services.kms.rules import RULES, Rule, wrong_state
 from fogbank.services.kms.state import ALIASES, KEYS, Alias, Key
 
@@ -37,7 +37,7 @@ def name_in(key_id: str) -> Name | None:
     if key_id.startswith("arn:"):
         arn = Arn.parse(key_id)
         kind, _, name = arn.resource.partition("/") if arn is not None else ("", "", "")
-        if arn is None or arn.service != "kms" or not name or kind not in ("key", "alias"):
+        if arn is None or arn.service != "kms" or not name or kind not in ("key", "alias") or arn.partition != partition_of(arn.region):
             return None
         return Name(kind == "alias", name, arn.account, arn.region)
     if key_id.startswith("alias/") and len(key_id) > 6:
@@ -70,7 +70,8 @@ def find(ctx: Context, key_id: str, rule: Rule) -> Key:
         name = _target(ctx, name, account)
     key = KEYS.get(ctx, account, ctx.region, name)
     if key is None:
-        raise no_key(key_arn(ctx, name, account))
+        arn = key_arn(ctx, name, account)
+        raise no_key(arn) if account == ctx.account else nothing_for(ctx, arn)
     if account != ctx.account and not rule.abroad:
         raise denied(ctx, ctx.operation, key.arn)
     return key
@@ -81,7 +82,9 @@ def _target(ctx: Context, name: str, account: str) -> str:
     found = ALIASES.get(ctx, account, ctx.region, name)
     if found is not None:
         return found.target
-    made = managed.spring(ctx, name) if account == ctx.account else None
+    if account != ctx.account:
+        raise nothing_for(ctx, alias_arn(ctx, name, account))
+    made = managed.spring(ctx, name)
     if made is None:
         raise not_found(f"Alias {alias_arn(ctx, name, account)} is not found.")
     return made.id

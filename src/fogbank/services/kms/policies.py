@@ -34,7 +34,7 @@ def checked(document: str) -> str:
         compiled = documents.effective(document)
         if compiled is not None:
             policy.parse(compiled, "resource")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise malformed("Syntax errors in policy.") from None
     except ServiceException as problem:
         if "principal" in problem.message:

@@ -150,7 +150,7 @@ def list_key_rotations(ctx: Context, req: Any) -> Answer:
     key = key_at(ctx, req.KeyId)
     check_rotates(key)
     size = faults.size(req, 100, 1000)
-    after = int(faults.marker(req) or 0)
+    after = paging.number(faults.marker(req) or "0", faults.wrong_marker)
     everything = req.IncludeKeyMaterial == "ALL_KEY_MATERIAL"
     listed = (m for m in materials.all_of(ctx, key) if m.number > after and (everything or m.rotated_at_ms))
     found, more = paging.page(listed, size)

@@ -6,10 +6,11 @@ buckets have: `buckets`, `policies`, `tagging`, `notifications` (delivered by `t
 how S3 says no and what is refused here. What happens with time: `lifecycle` (its rules are in `lifespan`, done by `expiring`),
 `locking`, `archive` (with `tiering`). Copies of a bucket: `replication` (done by `replicas`), and lists of it: `inventory`, one of the
 `configurations`. Other ways in: access points (`arrivals`) and SQL (`select`). `control` is the manifest of S3 Control, over the same
-state: `access_points`, `account_blocks`, `control_tags`.
+state: `access_points`, `account_blocks`, `control_tags`. Whose objects are and who may have them: `ownership`, `acls` (by `grants`).
+For browsers: `website`, `cross_origin`. `access_logs` (of `log_records`), `payment` and `acceleration` close the list.
 
-Left out, and refused by name: encryption of any kind (nothing is encrypted at rest yet, so no answer claims AES256), access
-control lists that grant, website, logging, CORS rules, acceleration; of Object Lock event holds, and MFA delete.
+Left out, and refused by name: encryption of any kind (nothing is encrypted at rest yet, so no answer claims AES256);
+of Object Lock event holds, and MFA delete.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Server access logs: a record of every request to a bucket, delivered to another bucket as objects.
 
-A record is a row from when the request was answered (`observe`) until the delivery, a few minutes after the first; delivery is
+A record is a row from the moment the request was answered (`observe`) until the delivery, a few minutes after the first; delivery is
 best effort, as on AWS: what the target bucket does not accept is dropped. The service writes as `logging.s3.amazonaws.com`, so the
 target's policy or list must let it. Deliveries are not themselves logged.
 Source: "Logging requests with server access logging" and "Amazon S3 server access log format" in the Amazon S3 User Guide.

@@ -11,7 +11,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import checksums, grants, notifications, policies, refusals, replicas, rules, versions
+from fogbank.services.s3 import checksums, grants, notifications, policies, refusals, replication, rules
 from fogbank.services.s3.grants import Acl
 from fogbank.services.s3.ownership import ENFORCED, check_public, owner_of
 from fogbank.services.s3.state import BUCKETS, OBJECTS, Bucket, Object, bucket_at, get_version, object_arn, object_at
@@ -69,8 +69,7 @@ def put_object_acl(ctx: Context, req: Any) -> Answer:
     check_public(ctx, bucket, acl, "s3:PutObjectAcl", object_arn(bucket.name, found.key))
     new = None if acl == grants.private(owner) else acl
     if new != found.acl:
-        changed = change(found, acl=new)
-        versions.rewrite(ctx, replicas.follow(ctx, bucket, changed) if changed.replication else changed)
+        replication.rewrite(ctx, bucket, change(found, acl=new))
         if bucket.notifications:
             notifications.tell(ctx, bucket, "ObjectAcl:Put", found, ctx.tx.unique())
     return None
@@ -131,6 +130,8 @@ def standing(ctx: Context, req: Any, action: str, arn: str) -> Standing:
         if ctx.operation == "CreateBucket":
             return None, ctx.account
         raise refusals.no_such_bucket(name)
+    if "logging" in bucket.settings:
+        ctx.watch()
     policy = policies.policy_for(ctx, bucket)
     if action == "s3:PutObjectAcl" and ctx.operation in _WRITES:
         return policy, ctx.account  # of what the caller is about to write

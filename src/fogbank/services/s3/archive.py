@@ -13,7 +13,7 @@ from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation, task
 from fogbank.services.s3 import checksums, lifespan, notifications, refusals, versions
 from fogbank.services.s3.conditions import http_date
-from fogbank.services.s3.state import BUCKETS, Bucket, Object, Restored, bucket_at, get_version, object_at
+from fogbank.services.s3.state import ARCHIVED, BUCKETS, Bucket, Object, Restored, bucket_at, get_version, object_at
 from fogbank.store.tables import change
 
 _HOUR_MS = 3_600_000
@@ -28,7 +28,7 @@ FOR_GOOD_MS = 1 << 62
 
 def where(found: Object) -> str:
     """The archive that holds an object: a storage class or an access tier; "" where it is read at once."""
-    return found.storage_class if found.storage_class in lifespan.ARCHIVED else found.archive_tier
+    return found.storage_class if found.storage_class in ARCHIVED else found.archive_tier
 
 
 def is_there(ctx: Context, found: Object) -> bool:

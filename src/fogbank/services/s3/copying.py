@@ -150,6 +150,7 @@ def _check_itself(bucket: Bucket, req: Any, found: Found) -> None:
         and req.WebsiteRedirectLocation is None
         and req.MetadataDirective != "REPLACE"
         and req.StorageClass in (None, found.object.storage_class)
+        and not encrypting.is_asked(req)
     ):
         raise refusals.invalid_request(
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's "

@@ -11,17 +11,17 @@ so that a permission taken away counts at once.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
+from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import refusals, settings, versions
+from fogbank.services.s3 import locking, refusals, settings, versions
 from fogbank.services.s3.state import Bucket, Encryption, Object, bucket_at, object_arn, object_at
 from fogbank.store.tables import change
 from fogbank.store.vault import KEY_BYTES, Seal
@@ -39,6 +39,11 @@ _ASKED = (
 _asked = attrgetter(*_ASKED)
 _NOTHING = (None,) * len(_ASKED)
 _PLAIN = {"ServerSideEncryption": "AES256"}
+
+
+def is_asked(req: Any) -> bool:
+    """Whether a request says how what it writes is to be encrypted."""
+    return bool(_asked(req) != _NOTHING)
 
 
 class Sealing(NamedTuple):
@@ -86,9 +91,7 @@ def by_kms(ctx: Context, bucket: Bucket, key: str, key_id: str, context: dict[st
     context = context | {"aws:s3:arn": bucket.arn if bucket_key else object_arn(bucket.name, key)}
     members = {"KeyId": key_id, "KeySpec": "AES_256", "EncryptionContext": context}
     made = _ask_kms(ctx, "GenerateDataKey", members, bucket.region)
-    encryption = Encryption(
-        algorithm="aws:kms", key=made["KeyId"], data_key=made["CiphertextBlob"], context=context, bucket_key=bucket_key
-    )
+    encryption = Encryption(algorithm="aws:kms", key=made["KeyId"], data_key=made["CiphertextBlob"], context=context, bucket_key=bucket_key)
     return Sealing(encryption, Seal(made["Plaintext"]))
 
 
@@ -100,7 +103,7 @@ def _by_customer(req: Any, rule: dict[str, Any] | None) -> Sealing:
             "This bucket has blocked upload requests that specify Server Side Encryption with Customer provided keys (SSE-C). "
             "Please specify a different server-side encryption type"
         )
-        raise ServiceException("AccessDenied", message, status=403)
+        raise _denied(message)
     key, md5 = customer_key(req.SSECustomerAlgorithm, req.SSECustomerKey, req.SSECustomerKeyMD5)
     seal = Seal(key)
     return Sealing(Encryption(algorithm="SSE-C", key=md5, data_key=seal.seal(b"")), seal)
@@ -118,7 +121,7 @@ def customer_key(algorithm: str | None, key: str | None, md5: str | None) -> tup
         raise _invalid(f"{which} an appropriate secret key.")
     try:
         secret = base64.b64decode(key, validate=True)
-    except binascii.Error:
+    except ValueError:
         secret = b""
     if len(secret) != KEY_BYTES:
         raise _invalid("The secret key was invalid for the specified algorithm.")
@@ -135,7 +138,7 @@ def _context(encoded: str | None) -> dict[str, str]:
         return {}
     try:
         return msgspec.json.decode(base64.b64decode(encoded, validate=True), type=dict[str, str])
-    except (binascii.Error, msgspec.MsgspecError):
+    except (ValueError, RecursionError):
         raise _invalid("The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON.") from None
 
 
@@ -302,9 +305,10 @@ def delete_bucket_encryption(ctx: Context, req: Any) -> Answer:
 
 @operation("UpdateObjectEncryption")
 def update_object_encryption(ctx: Context, req: Any) -> Answer:
-    """Puts an object under another KMS key, as it is: tag, dates and content stay.
+    """Puts an object under another KMS key of the bucket's account, as it is: tag, dates and content stay.
 
-    Errors: InvalidRequest for SSE-C; KMS's own.
+    Errors: InvalidRequest for SSE-C, and for what is no key's ARN; AccessDenied for another account's key, and for what Object Lock
+    protects; KMS's own.
     """
     bucket = bucket_at(ctx, req)
     found = object_at(ctx, bucket, req.Key, req.VersionId)
@@ -313,9 +317,15 @@ def update_object_encryption(ctx: Context, req: Any) -> Answer:
         raise refusals.malformed_xml()
     if found.encryption is not None and found.encryption.algorithm == "SSE-C":
         raise refusals.invalid_request("The UpdateObjectEncryption operation doesn't support source objects encrypted with SSE-C.")
+    arn = Arn.parse(wanted.KMSKeyArn)
+    if arn is None or arn.service != "kms" or not arn.resource.startswith("key/"):
+        raise refusals.invalid_request("Requests that modify an object's encryption type to SSE-KMS require a valid KMS key ARN.")
+    if arn.account != bucket.account:
+        raise _denied("The KMS key in the request must be owned by the same account as the bucket.")
+    if locking.protects(ctx, found):
+        raise _denied("The encryption type for the specified object can't be updated because it is protected by S3 Object Lock.")
     old = opened(ctx, req, found.encryption)
-    key_id, bucket_key = wanted.KMSKeyArn, bool(wanted.BucketKeyEnabled)
-    encryption, seal = by_kms(ctx, bucket, found.key, key_id, {}, bucket_key=bucket_key)
+    encryption, seal = by_kms(ctx, bucket, found.key, wanted.KMSKeyArn, {}, bucket_key=bool(wanted.BucketKeyEnabled))
     blobs = ctx.blobs.share(ctx, found.blobs, seal=old, new_seal=seal)
     versions.drop_blobs(ctx, found)
     versions.rewrite(ctx, change(found, blobs=blobs, encryption=encryption))
@@ -324,3 +334,7 @@ def update_object_encryption(ctx: Context, req: Any) -> Answer:
 
 def _invalid(message: str) -> ServiceException:
     return ServiceException("InvalidArgument", message, status=400)
+
+
+def _denied(message: str) -> ServiceException:
+    return ServiceException("AccessDenied", message, status=403)

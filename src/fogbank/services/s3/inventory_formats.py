@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fogbank.services.s3 import arrow, grants, rules
+from fogbank.services.s3 import arrow, grants, replication, rules
 from fogbank.services.s3.ownership import ENFORCED, owner_of
 from fogbank.services.s3.state import Bucket, Object
 
@@ -65,11 +65,6 @@ def _acl(entry: Entry) -> str | None:
     return base64.b64encode(msgspec.json.encode(document)).decode()
 
 
-def _replication(version: Object) -> str:
-    states = version.replication.values()
-    return next((state for state in ("REPLICA", "PENDING", "FAILED", "COMPLETED") if state in states), "")
-
-
 FIELDS: Mapping[str, Field] = {
     "Bucket": Field("bucket", "text", lambda entry: entry.bucket.name, optional=False),
     "Key": Field("key", "text", lambda entry: entry.version.key, optional=False),
@@ -83,7 +78,7 @@ FIELDS: Mapping[str, Field] = {
     "ETag": Field("e_tag", "text", _of_object(lambda version: version.etag.strip('"'))),
     "StorageClass": Field("storage_class", "text", _of_object(lambda version: version.storage_class)),
     "IsMultipartUploaded": Field("is_multipart_uploaded", "boolean", _of_object(lambda version: bool(version.parts))),
-    "ReplicationStatus": Field("replication_status", "text", lambda entry: _replication(entry.version)),
+    "ReplicationStatus": Field("replication_status", "text", lambda entry: replication.status(entry.version) or ""),
     "EncryptionStatus": Field("encryption_status", "text", _of_object(_encryption)),
     "ObjectLockRetainUntilDate": Field(
         "object_lock_retain_until_date", "instant", _of_object(lambda version: (version.lock and version.lock.until_ms) or None)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from fogbank.kernel.context import Context
 from fogbank.services.s3.conditions import http_date
 from fogbank.services.s3.rules import DAY_MS
-from fogbank.services.s3.state import CONFIGURATIONS, Bucket, MultipartUpload, Object
+from fogbank.services.s3.state import ARCHIVED, CONFIGURATIONS, Bucket, MultipartUpload, Object
 
 SMALL_BYTES = 128 * 1024
 """What is smaller does not move by default, and is not watched by INTELLIGENT_TIERING."""
@@ -30,8 +30,10 @@ COLDER = {
 }
 """Where objects of a storage class can be moved, the coldest last."""
 CLASSES = COLDER["STANDARD"]
-ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 TIERS = ("ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS")
+LAST_MS = 253_402_214_400_000
+"""The last midnight that dates can tell, of 9999-12-31: two thousand million days end there too."""
+UNREPLICATED = frozenset({"PENDING", "FAILED"})
 
 DELETE, MOVE, ARCHIVE, HIDE = range(4)
 """What can happen to a version, the first first where several are due. HIDE puts a delete marker in front."""
@@ -185,7 +187,7 @@ def midnight(at_ms: int) -> int:
 
 def after_days(since_ms: int, days: int, not_before_ms: int = 0) -> int:
     """When an action is due that waits for days, or for a date."""
-    return max(midnight(since_ms + days * DAY_MS), not_before_ms)
+    return min(max(midnight(since_ms + days * DAY_MS), not_before_ms), LAST_MS)
 
 
 def expiry(plan: Plan, current: Object) -> tuple[int, str] | None:
@@ -235,16 +237,16 @@ class Due(NamedTuple):
 def happenings(plan: Plan, versions: Sequence[Object], versioned: bool) -> Iterator[Due]:
     """All that is to happen to a key's versions (the newest first, the current one leading), as they are.
 
-    What is yet to be replicated waits for that.
+    What is yet to be replicated, or could not be, waits for that.
     """
     current = versions[0]
     if current.marker:
         if len(versions) == 1:
             yield from _lone_marker(plan, current)
-    elif "PENDING" not in current.replication.values():
+    elif UNREPLICATED.isdisjoint(current.replication.values()):
         yield from _current(plan, current, versioned)
     for newer, (after, version) in enumerate(pairwise(versions)):
-        if "PENDING" not in version.replication.values():
+        if UNREPLICATED.isdisjoint(version.replication.values()):
             yield from _noncurrent(plan, version, after.modified_at_ms, newer)
     if plan.tierings:
         for version in versions:

@@ -12,7 +12,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import checksums, notifications, refusals, replicas, rules, settings, versions
+from fogbank.services.s3 import checksums, notifications, refusals, replication, rules, settings
 from fogbank.services.s3.state import Bucket, Lock, Object, bucket_at, object_arn, object_at
 from fogbank.store.blobs import Upload
 from fogbank.store.tables import change
@@ -80,15 +80,6 @@ def _not_lockable() -> ServiceException:
     return refusals.invalid_request("Bucket is missing Object Lock Configuration")
 
 
-def _keep(ctx: Context, bucket: Bucket, found: Object, lock: Lock) -> Object:
-    """Stores a version's lock, which its replicas get too."""
-    changed = change(found, lock=lock)
-    if changed.replication:
-        changed = replicas.follow(ctx, bucket, changed)
-    versions.rewrite(ctx, changed)
-    return changed
-
-
 @operation("PutObjectRetention")
 def put_object_retention(ctx: Context, req: Any) -> Answer:
     """Retains a version until a date; an empty Retention ends that.
@@ -113,7 +104,7 @@ def put_object_retention(ctx: Context, req: Any) -> Answer:
     extends = mode == lock.mode and (until_ms or 0) >= lock.until_ms
     if _retained(ctx, lock) and not extends:
         _check_bypass(ctx, found, lock, req.BypassGovernanceRetention)
-    changed = _keep(ctx, bucket, found, change(lock, mode=mode or "", until_ms=until_ms or 0))
+    changed = replication.rewrite(ctx, bucket, change(found, lock=change(lock, mode=mode or "", until_ms=until_ms or 0)))
     if bucket.notifications:
         notifications.tell(ctx, bucket, "ObjectRetention:Put", changed, ctx.tx.unique())
     return None
@@ -136,7 +127,7 @@ def put_object_legal_hold(ctx: Context, req: Any) -> Answer:
     bucket, found = _lockable_version(ctx, req)
     if req.LegalHold is None or req.LegalHold.Status not in ("ON", "OFF"):
         raise refusals.malformed_xml()
-    _keep(ctx, bucket, found, change(found.lock or UNLOCKED, hold=req.LegalHold.Status))
+    replication.rewrite(ctx, bucket, change(found, lock=change(found.lock or UNLOCKED, hold=req.LegalHold.Status)))
     return None
 
 
@@ -201,6 +192,16 @@ def completed(ctx: Context, bucket: Bucket, lock: Lock | None) -> Lock | None:
     return Lock(retention["Mode"], until_ms, "" if lock is None else lock.hold)
 
 
+def stronger(ctx: Context, here: Lock | None, wanted: Lock | None) -> Lock | None:
+    """A lock as somebody else wants it; but a retention in force is not taken away, shortened or loosened."""
+    if here is None or wanted is None:
+        return here or wanted
+    hold = wanted.hold or here.hold
+    if _retained(ctx, here) and (wanted.until_ms < here.until_ms or (here.mode == "COMPLIANCE" and wanted.mode != here.mode)):
+        return change(here, hold=hold)
+    return change(wanted, hold=hold)
+
+
 def _check_retention(ctx: Context, mode: str | None, until_ms: int | None) -> None:
     if mode is None or until_ms is None:
         missing = "x-amz-object-lock-mode" if mode is None else "x-amz-object-lock-retain-until-date"
@@ -243,6 +244,12 @@ def _check_bypass(ctx: Context, version: Object, lock: Lock, bypass: bool | None
 
 def _protected() -> ServiceException:
     return ServiceException("AccessDenied", "Access Denied because object protected by object lock.", status=403)
+
+
+def protects(ctx: Context, version: Object) -> bool:
+    """Whether a version is held or retained."""
+    lock = version.lock
+    return lock is not None and (lock.hold == "ON" or _retained(ctx, lock))
 
 
 def check_deletable(ctx: Context, version: Object, bypass: bool | None) -> None:

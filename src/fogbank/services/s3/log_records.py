@@ -1,4 +1,4 @@
-"""The records of server access logs: what a request was, in AWS's fields.
+"""The records of server access logs: what a request was, told in AWS's fields.
 
 Left out (`-`), as there is nothing to tell: cipher suite and TLS version, since the cloud speaks plain HTTP.
 Source: "Amazon S3 server access log format" in the Amazon S3 User Guide.
@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
+import msgspec
+
+from fogbank.access.evaluate import Decision, Policies, Query, decide
 from fogbank.access.principal import Principal, canonical_id
 from fogbank.kernel.context import Context
 from fogbank.kernel.http import HttpRequest, Visit
@@ -188,5 +191,11 @@ def _access_point(members: Any) -> str:
 
 def _by_list(seen: Seen) -> bool:
     """Whether an access control list was needed to let the request through."""
-    made = [decided.decision for decided in seen.decisions()]
-    return any(one.allowed and one.statement is not None and grants.by_list(one.statement) for one in made)
+    return any(_needed(*decided) for decided in seen.decisions())
+
+
+def _needed(query: Query, policies: Policies, made: Decision) -> bool:
+    """Whether a decision that a list's grant made would not have been made without it."""
+    if not made.allowed or made.statement is None or not grants.by_list(made.statement):
+        return False
+    return not decide(query, msgspec.structs.replace(policies, resource=None)).allowed

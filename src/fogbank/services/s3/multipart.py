@@ -182,7 +182,8 @@ def upload_part_copy(ctx: Context, req: Any) -> Answer:
 def complete_multipart_upload(ctx: Context, req: Any) -> Answer:
     """Makes an object of the listed parts, in their order; parts that are not listed are dropped.
 
-    Every part but the last has at least 5 MiB. Completing again with the same parts answers as before while the object is
+    Every part but the last has at least 5 MiB. Where checksums were asked for, the key of the parts is needed (kms:Decrypt, or the
+    customer's). Completing again with the same parts answers as before while the object is
     current. Errors: NoSuchUpload, MalformedXML, InvalidPart, InvalidPartOrder, EntityTooSmall, BadDigest, InvalidRequest
     (checksums, size), PreconditionFailed, ConditionalRequestConflict (the key was deleted or written since the upload began).
     Source: CompleteMultipartUpload in the Amazon S3 API Reference.
@@ -197,6 +198,8 @@ def complete_multipart_upload(ctx: Context, req: Any) -> Answer:
         return _completed_before(ctx, req, bucket, current, listed)
     if req.IfNoneMatch is not None or req.IfMatch is not None:
         _check_conditions(ctx, req, bucket, upload, current)
+    if upload.encryption is not None and upload.checksum_algorithm:
+        _seal_of(ctx, req, upload)
     parts = _listed_parts(ctx, upload, listed)
     etag = f'"{_joined_md5(parts)}-{len(parts)}"'
     size = sum(part.size for part in parts)

@@ -55,9 +55,7 @@ EVENTS = frozenset(
     }
 )
 """What happens here; the others tell of what Fogbank's S3 does not do."""
-_ELSEWHERE = (
-    "s3:ObjectAnnotation:",
-)
+_ELSEWHERE = ("s3:ObjectAnnotation:",)
 PRINCIPAL = "s3.amazonaws.com"
 _BARE = ("service", "anonymous")
 """Whose ids an event tells without AWS: before them."""

@@ -17,7 +17,7 @@ from fogbank.services.s3 import (
     notifications,
     ownership,
     refusals,
-    replicas,
+    replication,
     rules,
     versions,
 )
@@ -127,7 +127,7 @@ def stored(
         **more,
     )
     if "replication" in bucket.settings:
-        new = replicas.begin(ctx, bucket, new)
+        new = replication.begin(ctx, bucket, new)
     versions.install(ctx, bucket, new, current)
     if bucket.notifications:
         notifications.tell(ctx, bucket, event, new)
@@ -203,7 +203,7 @@ def remove(ctx: Context, bucket: Bucket, key: str, version_id: str | None, bypas
     if bucket.versioning:
         marker = versions.mark_deleted(ctx, bucket, key)
         if "replication" in bucket.settings:
-            replicas.mark(ctx, bucket, marker)
+            replication.mark(ctx, bucket, marker)
         if bucket.notifications:
             notifications.tell(ctx, bucket, "ObjectRemoved:DeleteMarkerCreated", marker)
         return {"VersionId": marker.version_id, "DeleteMarker": True}

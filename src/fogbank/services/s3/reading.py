@@ -8,7 +8,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import archive, checksums, conditions, encrypting, lifespan, locking, refusals, replicas, rules
+from fogbank.services.s3 import archive, checksums, conditions, encrypting, lifespan, locking, refusals, replication, rules
 from fogbank.services.s3.rules import Range
 from fogbank.services.s3.state import Object, bucket_at, object_arn, object_at
 
@@ -47,8 +47,10 @@ def get_object(ctx: Context, req: Any) -> Answer:
 
 @operation("HeadObject", authorized_here=True)
 def head_object(ctx: Context, req: Any) -> Answer:
-    """GetObject without the body: the same headers, statuses and permissions."""
-    _, answer = _head(ctx, req)
+    """GetObject without the body: the same headers, statuses and permissions. Checksums take kms:Decrypt on a KMS key."""
+    found, answer = _head(ctx, req)
+    if found.encryption is not None and req.ChecksumMode == "ENABLED":
+        encrypting.opened(ctx, req, found.encryption)
     answer.pop("@range", None)
     return answer
 
@@ -79,7 +81,7 @@ def _head(ctx: Context, req: Any) -> tuple[Object, dict[str, Any]]:
     if found.storage_class != "STANDARD":
         answer["StorageClass"] = found.storage_class
     if found.replication:
-        answer["ReplicationStatus"] = replicas.status(found)
+        answer["ReplicationStatus"] = replication.status(found)
     if found.lock is not None:
         answer |= locking.shown(ctx, found, found.lock)
     if found.restored is not None or found.archive_tier:
@@ -153,7 +155,8 @@ def get_object_attributes(ctx: Context, req: Any) -> Answer:
     """The attributes asked for: ETag (without quotes), Checksum, ObjectParts, StorageClass, ObjectSize.
 
     ObjectParts only for objects uploaded in parts; its Parts only where the checksum is of the parts (COMPOSITE).
-    Needs s3:GetObject and s3:GetObjectAttributes (for a version: s3:GetObjectVersion and s3:GetObjectVersionAttributes).
+    Needs s3:GetObject and s3:GetObjectAttributes (for a version: s3:GetObjectVersion and s3:GetObjectVersionAttributes), and for
+    checksums kms:Decrypt on a KMS key.
     """
     kind = "Object" if req.VersionId is None else "ObjectVersion"
     arn = object_arn(req.Bucket, req.Key)
@@ -164,12 +167,14 @@ def get_object_attributes(ctx: Context, req: Any) -> Answer:
     if unknown := wanted - {"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}:
         raise refusals.invalid_argument("Invalid attribute name specified.", "x-amz-object-attributes", ",".join(sorted(unknown)))
     found = object_at(ctx, bucket, req.Key, req.VersionId)
+    encrypting.check_customer(req, found.encryption)
     answer: dict[str, Any] = {"LastModified": found.modified_at_ms}
     if bucket.versioning:
         answer["VersionId"] = found.version_id
     if "ETag" in wanted:
         answer["ETag"] = found.etag.strip('"')
     if "Checksum" in wanted:
+        encrypting.opened(ctx, req, found.encryption)
         answer["Checksum"] = checksums.answer(found.checksum) or None
     if "ObjectParts" in wanted and found.parts:
         answer["ObjectParts"] = _object_parts(req, found)

@@ -1,29 +1,24 @@
 """What a replication configuration does: a task for each new version and destination, carried out as the configured role.
 
-A version knows its state for every destination (`Object.replication`); a replica knows that it is one, and is never replicated
-again. Changes of tags, access control lists and locks follow a version to its replicas, as it was when the task runs.
+Changes of tags, access control lists and locks follow a version to its replicas, as it was when the task runs.
 Source: "What does Amazon S3 replicate?" and "Amazon S3 replication failure reasons" in the Amazon S3 User Guide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
-from fogbank.services.s3 import encrypting, notifications, ownership, replication, versions
-from fogbank.services.s3.replication import Rule
-from fogbank.services.s3.state import BUCKETS, Bucket, Encryption, Object, get_version, object_arn
+from fogbank.services.s3 import encrypting, locking, notifications, ownership, replication, versions
+from fogbank.services.s3.replication import COMPLETED, FAILED, IS_REPLICA, Rule
+from fogbank.services.s3.state import BUCKETS, Bucket, Encryption, Lock, Object, get_version, object_arn
 from fogbank.store.blobs import Blob
 from fogbank.store.tables import change
 
-PENDING, COMPLETED, FAILED, REPLICA = "PENDING", "COMPLETED", "FAILED", "REPLICA"
 THRESHOLD_MS = 15 * 60_000
 """Within what time replication time control promises a replica."""
-IS_REPLICA = {"": REPLICA}
-"""The state of a replica."""
 
 
 class Failure(Exception):
@@ -32,49 +27,6 @@ class Failure(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-def status(version: Object) -> str | None:
-    """x-amz-replication-status: over all destinations, what is left to do comes before what failed."""
-    states = version.replication.values()
-    return next((state for state in (REPLICA, PENDING, FAILED, COMPLETED) if state in states), None)
-
-
-def begin(ctx: Context, bucket: Bucket, new: Object) -> Object:
-    """A new version as it is to be stored: pending for each destination that a rule sends it to."""
-    wanted = [name for name, rule in replication.chosen(bucket, new).items() if _eligible(new, rule)]
-    _ask(ctx, new, wanted)
-    return change(new, replication=dict.fromkeys(wanted, PENDING)) if wanted else new
-
-
-def mark(ctx: Context, bucket: Bucket, marker: Object) -> None:
-    """A delete marker that somebody made (not a lifecycle rule) goes where the rules say so."""
-    _ask(ctx, marker, [name for name, rule in replication.chosen(bucket, marker).items() if rule.delete_markers])
-
-
-def follow(ctx: Context, bucket: Bucket, changed: Object) -> Object:
-    """A version whose tags, access control list or lock have changed, as it is to be stored: its replicas have to follow.
-
-    The changes of a replica go on only where a rule of its own bucket says so (replica modification sync).
-    """
-    if changed.replication == IS_REPLICA:
-        _ask(ctx, changed, [name for name, rule in replication.chosen(bucket, changed).items() if rule.replica_modifications])
-        return changed
-    there = {rule.destination for rule in replication.rules(bucket)}
-    wanted = [name for name in changed.replication if name in there]
-    _ask(ctx, changed, wanted)
-    return change(changed, replication=changed.replication | dict.fromkeys(wanted, PENDING)) if wanted else changed
-
-
-def _eligible(new: Object, rule: Rule) -> bool:
-    """Whether a version's encryption allows the rule to take it."""
-    return new.encryption is None or new.encryption.algorithm != "aws:kms" or rule.kms_encrypted
-
-
-def _ask(ctx: Context, version: Object, destinations: Iterable[str]) -> None:
-    for name in destinations:
-        payload = {"bucket": version.bucket, "key": version.key, "version_id": version.version_id, "destination": name, "asked_ms": ctx.now}
-        ctx.later("s3.replicate", payload)
 
 
 @task("replicate")
@@ -157,12 +109,16 @@ def _carry_out(ctx: Context, bucket: Bucket, version: Object, rule: Rule) -> Non
     _demand(role, "s3:ReplicateObject", target, "DstPutObjNotPermitted")
     if rule.owner_override:
         _demand(role, "s3:ObjectOwnerOverrideToBucketOwner", target, "DstPutObjNotPermitted")
-    if version.lock is not None and not there.lockable:
+    if bucket.lockable and not there.lockable:
         raise Failure("DstBucketObjectLockConfigMissing")
-    if version.acl is not None:
-        _demand(role, "s3:GetObjectVersionAcl", object_arn(bucket.name, version.key), "SrcGetObjNotPermitted")
+    for action in _also_read(version):
+        _demand(role, action, object_arn(bucket.name, version.key), "SrcGetObjNotPermitted")
     existing = get_version(ctx, there, version.key, version.version_id)
-    following = {"tags": _tags(role, bucket, version, target), "lock": version.lock, **_access(bucket, there, version, rule)}
+    following = {
+        "tags": _tags(role, bucket, version, target),
+        "lock": _lock(ctx, there, version.lock, existing),
+        **_access(bucket, there, version, rule),
+    }
     if existing is not None:
         versions.rewrite(ctx, change(existing, **following))
     elif version.replication != IS_REPLICA:
@@ -182,6 +138,19 @@ def _role(ctx: Context, bucket: Bucket) -> Context:
 def _demand(role: Context, action: str, arn: str, reason: str) -> None:
     if not role.may(action, arn):
         raise Failure(reason)
+
+
+def _also_read(version: Object) -> list[str]:
+    """What the role reads of a version besides its content, and so has to be allowed."""
+    lists = [] if version.acl is None else ["s3:GetObjectVersionAcl"]
+    return lists if version.lock is None else [*lists, "s3:GetObjectRetention", "s3:GetObjectLegalHold"]
+
+
+def _lock(ctx: Context, there: Bucket, lock: Lock | None, existing: Object | None) -> Lock | None:
+    """A replica's lock: the source's, or else the destination's default. One in force there is never weakened from afar."""
+    if existing is None:
+        return locking.completed(ctx, there, lock)
+    return locking.stronger(ctx, existing.lock, lock)
 
 
 def _tags(role: Context, bucket: Bucket, version: Object, target: str) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """Replication configurations: which versions of which objects go to which other buckets. `replicas` carries them out.
 
-A rule with a Filter is of AWS's second version (priorities, tags, delete markers by choice), one without of the first.
+A version knows its state for every destination (`Object.replication`); a replica knows that it is one, and is never replicated
+again. A rule with a Filter is of AWS's second version (priorities, tags, delete markers by choice), one without of the first.
 Source: "Replication configuration file elements" in the Amazon S3 User Guide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -14,11 +15,15 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import refusals, settings
-from fogbank.services.s3.state import BUCKETS, Bucket, Object, bucket_at
+from fogbank.services.s3 import refusals, settings, versions
+from fogbank.services.s3.state import ARCHIVED, BUCKETS, Bucket, Object, bucket_at
+from fogbank.store.tables import change
 
 KIND = "replication"
 """Under which name a bucket's settings have it."""
+PENDING, COMPLETED, FAILED, REPLICA = "PENDING", "COMPLETED", "FAILED", "REPLICA"
+IS_REPLICA = {"": REPLICA}
+"""The state of a replica."""
 RULES = 1000
 _SEE = "Please refer to S3 Developer Guide for more information."
 
@@ -116,6 +121,56 @@ def _filter(rule: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     both = wanted.get("And", wanted)
     tags = both.get("Tags", []) if "And" in wanted else [wanted["Tag"]] if "Tag" in wanted else []
     return both.get("Prefix", ""), {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def status(version: Object) -> str | None:
+    """x-amz-replication-status: over all destinations, what is left to do comes before what failed."""
+    states = version.replication.values()
+    return next((state for state in (REPLICA, PENDING, FAILED, COMPLETED) if state in states), None)
+
+
+def begin(ctx: Context, bucket: Bucket, new: Object) -> Object:
+    """A new version as it is to be stored: pending for each destination that a rule sends it to."""
+    wanted = [name for name, rule in chosen(bucket, new).items() if _eligible(new, rule)]
+    _ask(ctx, new, wanted)
+    return change(new, replication=dict.fromkeys(wanted, PENDING)) if wanted else new
+
+
+def mark(ctx: Context, bucket: Bucket, marker: Object) -> None:
+    """A delete marker that somebody made (not a lifecycle rule) goes where the rules say so."""
+    _ask(ctx, marker, [name for name, rule in chosen(bucket, marker).items() if rule.delete_markers])
+
+
+def rewrite(ctx: Context, bucket: Bucket, changed: Object) -> Object:
+    """Stores a version whose tags, access control list or lock have changed, and has its replicas follow."""
+    if changed.replication:
+        changed = _follow(ctx, bucket, changed)
+    versions.rewrite(ctx, changed)
+    return changed
+
+
+def _follow(ctx: Context, bucket: Bucket, changed: Object) -> Object:
+    """The changes of a replica go on only where a rule of its own bucket says so (replica modification sync)."""
+    if changed.replication == IS_REPLICA:
+        _ask(ctx, changed, [name for name, rule in chosen(bucket, changed).items() if rule.replica_modifications])
+        return changed
+    there = {rule.destination for rule in rules(bucket)}
+    wanted = [name for name in changed.replication if name in there]
+    _ask(ctx, changed, wanted)
+    return change(changed, replication=changed.replication | dict.fromkeys(wanted, PENDING)) if wanted else changed
+
+
+def _eligible(new: Object, rule: Rule) -> bool:
+    """Whether the rule may take a version: what is archived stays, what KMS encrypts goes where the rule says so."""
+    if new.storage_class in ARCHIVED:
+        return False
+    return new.encryption is None or new.encryption.algorithm != "aws:kms" or rule.kms_encrypted
+
+
+def _ask(ctx: Context, version: Object, destinations: Iterable[str]) -> None:
+    for name in destinations:
+        payload = {"bucket": version.bucket, "key": version.key, "version_id": version.version_id, "destination": name, "asked_ms": ctx.now}
+        ctx.later("s3.replicate", payload)
 
 
 @operation("PutBucketReplication")

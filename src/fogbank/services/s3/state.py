@@ -22,6 +22,8 @@ NULL = "null"
 """The version id of an object that was written while its bucket was not versioned."""
 PAYMENT = "request-payment"
 """In the settings of a bucket whose requesters pay."""
+ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""The storage classes of which an object must be restored before it is read."""
 BEFORE_ALL = -(1 << 61)
 """A rank newer than any version's."""
 

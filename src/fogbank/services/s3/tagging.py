@@ -8,7 +8,7 @@ from fogbank.kernel import tags
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import notifications, replicas, rules, versions
+from fogbank.services.s3 import notifications, replication, rules
 from fogbank.services.s3.state import BUCKETS, bucket_at, object_arn, object_at
 from fogbank.store.tables import change
 
@@ -49,10 +49,7 @@ def put_object_tagging(ctx: Context, req: Any) -> Answer:
     _authorize(ctx, req, "Put")
     bucket = bucket_at(ctx, req)
     wanted = rules.tag_set(req.Tagging.TagSet or (), rules.OBJECT_TAGS)
-    found = change(object_at(ctx, bucket, req.Key, req.VersionId), tags=wanted)
-    if found.replication:
-        found = replicas.follow(ctx, bucket, found)
-    versions.rewrite(ctx, found)
+    found = replication.rewrite(ctx, bucket, change(object_at(ctx, bucket, req.Key, req.VersionId), tags=wanted))
     if bucket.notifications:
         notifications.tell(ctx, bucket, "ObjectTagging:Put", found, ctx.tx.unique())
     return {"VersionId": found.version_id if bucket.versioning else None}
@@ -72,10 +69,7 @@ def delete_object_tagging(ctx: Context, req: Any) -> Answer:
     """Takes all tags from an object or from one version."""
     _authorize(ctx, req, "Delete")
     bucket = bucket_at(ctx, req)
-    found = change(object_at(ctx, bucket, req.Key, req.VersionId), tags={})
-    if found.replication:
-        found = replicas.follow(ctx, bucket, found)
-    versions.rewrite(ctx, found)
+    found = replication.rewrite(ctx, bucket, change(object_at(ctx, bucket, req.Key, req.VersionId), tags={}))
     if bucket.notifications:
         notifications.tell(ctx, bucket, "ObjectTagging:Delete", found, ctx.tx.unique())
     return {"VersionId": found.version_id if bucket.versioning else None}

@@ -220,6 +220,8 @@ def _bucket(ctx: Context, visit: Visit) -> Bucket:
     bucket = BUCKETS.get(ctx, name)
     if bucket is None:
         raise refusals.no_such_bucket(name)
+    if "logging" in bucket.settings:
+        ctx.watch()
     if bucket.region != region:
         message = "The specified bucket exists in another region. Please direct requests to the specified endpoint."
         right = f"{name}.s3-website-{bucket.region}.amazonaws.com"

@@ -73,9 +73,9 @@ def _read_place(token: str | None) -> tuple[int, str] | None:
     if text is None:
         return None
     number, space, name = text.partition(" ")
-    if not space or not number.isdecimal():
+    if not space:
         raise no_token()
-    return int(number), name
+    return paging.number(number, no_token), name
 
 
 def _ordered(ctx: Context, by: str, place: tuple[int, str] | None, *, ascending: bool) -> Iterator[Secret]:

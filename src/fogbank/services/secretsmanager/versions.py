@@ -129,7 +129,7 @@ def list_secret_version_ids(ctx: Context, req: Any) -> Answer:
     """
     secret = any_secret_at(ctx, req.SecretId)
     after = paging.place(req.NextToken, no_token)
-    before = None if after is None else _number(after)
+    before = None if after is None else paging.number(after, no_token)
     kept = set(secret.stages.values())
     found = (v for v in BY_AGE.scan(ctx, secret.id, before=before, reverse=True) if req.IncludeDeprecated or v.id in kept)
     versions, more = paging.page(found, req.MaxResults or PAGE_LIMIT)
@@ -139,12 +139,6 @@ def list_secret_version_ids(ctx: Context, req: Any) -> Answer:
 
 def no_token() -> ServiceException:
     return ServiceException("InvalidNextTokenException", "Invalid token")
-
-
-def _number(place: str) -> int:
-    if not place.isdecimal():
-        raise no_token()
-    return int(place)
 
 
 def _entry(secret: Secret, version: Version) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from fogbank.services.sqs.state import QUEUE_KEYS, DataKey, Message, Queue, Queu
 from fogbank.store.vault import Seal
 
 _OPEN_LIMIT = 1000
-_open: OrderedDict[tuple[str, bytes], tuple[Seal, int, int]] = OrderedDict()
-"""Data keys in the clear, by whom KMS gave them to and their ciphertext: with the instants between which they serve."""
+_open: OrderedDict[tuple[int, str, str, bytes], tuple[Seal, int, int]] = OrderedDict()
+"""Data keys in the clear, by branch, whom KMS gave them to and their ciphertext: with the instants between which they serve."""
 
 _REFUSALS = {
     "AccessDeniedException": "KmsAccessDenied",
@@ -26,6 +26,7 @@ _REFUSALS = {
     "KMSInvalidStateException": "KmsInvalidState",
     "InvalidKeyUsageException": "KmsInvalidKeyUsage",
     "NotFoundException": "KmsNotFound",
+    "InvalidArnException": "KmsNotFound",
 }
 
 
@@ -46,7 +47,7 @@ def seal_for(ctx: Context, queue: Queue) -> tuple[Seal | None, DataKey | None]:
     QUEUE_KEYS.put(
         ctx, QueueKey(queue=queue.id, principal=ctx.principal.user_id, kms_key=queue.kms_key, data_key=data_key, made_at_ms=ctx.now)
     )
-    return _remember(ctx, queue, data_key, made["Plaintext"]), data_key
+    return seal_of(ctx, queue, data_key), data_key  # AWS, too, decrypts it once before it trusts it
 
 
 def seal_of(ctx: Context, queue: Queue, data_key: DataKey | None) -> Seal:
@@ -54,7 +55,9 @@ def seal_of(ctx: Context, queue: Queue, data_key: DataKey | None) -> Seal:
     if data_key is None:
         vault: Seal = ctx.vault
         return vault
-    known = _open.get((ctx.principal.user_id, data_key.ciphertext))
+    # Another cloud's permissions do not count here, nor those of a session that is narrowed otherwise.
+    mine = (ctx.tx.branch.number, ctx.principal.user_id, ctx.principal.session, data_key.ciphertext)
+    known = _open.get(mine)
     if known is not None and known[1] <= ctx.now < known[2]:
         return known[0]
     members = {
@@ -62,20 +65,16 @@ def seal_of(ctx: Context, queue: Queue, data_key: DataKey | None) -> Seal:
         "EncryptionContext": {"aws:sqs:arn": data_key.queue_arn},
         "KeyId": data_key.key_arn,
     }
-    return _remember(ctx, queue, data_key, _ask_kms(ctx, queue, "Decrypt", members)["Plaintext"])
+    seal = Seal(_ask_kms(ctx, queue, "Decrypt", members)["Plaintext"])
+    _open[mine] = (seal, ctx.now, ctx.now + queue.kms_reuse_s * 1000)
+    if len(_open) > _OPEN_LIMIT:
+        _open.popitem(last=False)
+    return seal
 
 
 def opened(ctx: Context, queue: Queue, message: Message) -> bytes:
     """The content of a sealed message."""
     return seal_of(ctx, queue, message.data_key).open(message.sealed)
-
-
-def _remember(ctx: Context, queue: Queue, data_key: DataKey, key: bytes) -> Seal:
-    seal = Seal(key)
-    _open[ctx.principal.user_id, data_key.ciphertext] = (seal, ctx.now, ctx.now + queue.kms_reuse_s * 1000)
-    if len(_open) > _OPEN_LIMIT:
-        _open.popitem(last=False)
-    return seal
 
 
 def _ask_kms(ctx: Context, queue: Queue, name: str, members: dict[str, Any]) -> Any:

@@ -29,7 +29,7 @@ def read(text: str, now_ms: int) -> tuple[tuple[str, ...], int]:
     """
     try:
         policies = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         policies = None
     if not isinstance(policies, list) or not all(isinstance(policy, dict) for policy in policies):
         raise invalid(f"Invalid policies input: {text}.")

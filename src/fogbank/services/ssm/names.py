@@ -46,15 +46,24 @@ def misfit() -> NoReturn:
     raise invalid(_MISFIT)
 
 
+def _place(text: str) -> tuple[str, str, str] | None:
+    """(account, region, path) of a parameter's ARN; None where it is none."""
+    parts = Arn.parse(text)
+    if parts is None or (parts.service, parts.partition) != ("ssm", partition_of(parts.region)):
+        return None
+    kind, slash, name = parts.resource.partition("/")
+    return (parts.account, parts.region, slash + name) if kind == "parameter" and slash else None
+
+
 def split(ctx: Context, text: str) -> Named:
     """Reads a name with or without a selector. Raises ValidationException for one that no parameter can have."""
     text = text.strip()
     account, region, path = ctx.account, ctx.region, text
     if text.startswith("arn:"):
-        parts = Arn.parse(text)
-        if parts is None or parts.service != "ssm" or not parts.resource.startswith("parameter/"):
+        place = _place(text)
+        if place is None:
             misfit()
-        account, region, path = parts.account, parts.region, parts.resource.removeprefix("parameter")
+        account, region, path = place
     name, colon, selector = path.partition(":")
     is_secret = name.startswith(SECRETS)
     if not is_secret and (not _well_formed(name) or (colon and not selector)):
@@ -107,14 +116,23 @@ def arn_of_named(named: Named) -> str:
     return arn("" if is_public(named.name) else named.account, named.region, named.name)
 
 
+def _get(ctx: Context, account: str, region: str, path: str) -> Parameter | None:
+    """The parameter of an ARN, which is the same for `/x` and `x`."""
+    return PARAMETERS.get(ctx, account, region, path) or PARAMETERS.get(ctx, account, region, path[1:])
+
+
+def twin_of(ctx: Context, name: str) -> Parameter | None:
+    """The parameter that has the ARN that one of this name would have: `x` for `/x`, `/x` for `x`."""
+    return PARAMETERS.get(ctx, ctx.account, ctx.region, name[1:] if name.startswith("/") else f"/{name}")
+
+
 def get_parameter(ctx: Context, named: Named) -> Parameter | None:
     """The parameter, of another account where an ARN says so; an ARN's name may be one without a slash at its front."""
     if named.region != ctx.region:
         return None
-    found = PARAMETERS.get(ctx, named.account, named.region, named.name)
-    if found is None and named.given.startswith("arn:"):
-        return PARAMETERS.get(ctx, named.account, named.region, named.name.removeprefix("/"))
-    return found
+    if named.given.startswith("arn:"):
+        return _get(ctx, named.account, named.region, named.name)
+    return PARAMETERS.get(ctx, named.account, named.region, named.name)
 
 
 def not_found(name: str) -> ServiceException:
@@ -164,11 +182,10 @@ def version_at(ctx: Context, parameter: Parameter, selector: str) -> Version:
 
 
 def get_by_arn(ctx: Context, text: str) -> Parameter | None:
-    parts = Arn.parse(text)
-    if parts is None or not parts.resource.startswith("parameter/"):
+    place = _place(text)
+    if place is None:
         return None
-    name = parts.resource.removeprefix("parameter")
-    return PARAMETERS.get(ctx, parts.account, parts.region, name) or PARAMETERS.get(ctx, parts.account, parts.region, name[1:])
+    return _get(ctx, *place)
 
 
 def tags_of(ctx: Context, text: str) -> dict[str, str] | None:
@@ -186,11 +203,8 @@ def arn_of_request(ctx: Context, req: Any) -> str | None:
     name = getattr(req, "Name", None) or getattr(req, "Path", None)
     if name is None and getattr(req, "ResourceType", None) == "Parameter":
         name = req.ResourceId
-    if name is None:
-        text = getattr(req, "ResourceArn", None)
-        return text if text is not None and ":parameter/" in text else None
-    name = name.strip()
-    if name.startswith("arn:"):
-        head = name.split(":", 6)
-        return ":".join(head[:6])
-    return arn("" if is_public(name) else ctx.account, ctx.region, name.partition(":")[0])
+    text: str | None = getattr(req, "ResourceArn", None) if name is None else name.strip()
+    if text is None:
+        return None
+    place = _place(text) if text.startswith("arn:") else ("" if is_public(text) else ctx.account, ctx.region, text)
+    return None if place is None else arn(*place[:2], place[2].partition(":")[0])

@@ -8,7 +8,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.ssm import encryption, expiration, removing, settings, tagging, values
-from fogbank.services.ssm.names import arn_of, check_new, invalid, latest_of
+from fogbank.services.ssm.names import arn_of, check_new, invalid, latest_of, twin_of
 from fogbank.services.ssm.state import (
     ADVANCED,
     COUNT_LIMITS,
@@ -39,7 +39,7 @@ def put_parameter(ctx: Context, req: Any) -> Answer:
     check_new(ctx, name)
     values.check_value(req.Value)
     found = PARAMETERS.get(ctx, ctx.account, ctx.region, name)
-    _check_request(found, req)
+    _check_request(ctx, found, name, req)
     kind = _type(found, req)
     data_type = req.DataType or "text"
     values.check_data_type(data_type, kind, req.Value)
@@ -71,7 +71,7 @@ def put_parameter(ctx: Context, req: Any) -> Answer:
     return {"Version": parameter.latest, "Tier": tier}
 
 
-def _check_request(found: Parameter | None, req: Any) -> None:
+def _check_request(ctx: Context, found: Parameter | None, name: str, req: Any) -> None:
     if req.Tags and req.Overwrite:
         raise invalid(
             "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag."
@@ -82,6 +82,8 @@ def _check_request(found: Parameter | None, req: Any) -> None:
             "ParameterAlreadyExists",
             "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.",
         )
+    if found is None and (twin := twin_of(ctx, name)) is not None:
+        raise ServiceException("ParameterAlreadyExists", f"The parameter {twin.name} already exists, and has the same ARN.")
 
 
 def _type(found: Parameter | None, req: Any) -> str:

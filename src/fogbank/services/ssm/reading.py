@@ -155,9 +155,7 @@ def get_parameter_history(ctx: Context, req: Any) -> Answer:
     """
     parameter = parameter_at(ctx, split(ctx, req.Name)) if req.Name.startswith("arn:") else own_parameter_at(ctx, req.Name)
     after = paging.place(req.NextToken, no_token)
-    if after is not None and not after.isdecimal():
-        raise no_token()
-    found = VERSIONS.scan(ctx, parameter.id, after=None if after is None else int(after))
+    found = VERSIONS.scan(ctx, parameter.id, after=None if after is None else paging.number(after, no_token))
     versions, more = paging.page(found, req.MaxResults or HISTORY_PAGE)
     return {
         "Parameters": [_past(ctx, parameter, version, decrypted=bool(req.WithDecryption)) for version in versions],

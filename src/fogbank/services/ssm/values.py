@@ -16,10 +16,12 @@ from fogbank.services.ssm.state import STANDARD, VALUE_BYTES
 
 _GUIDE = "https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"
 PATTERN_S = 0.2
+PATTERN_LENGTH = 100_000
 _label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _hostname = re.compile(rf"(?=.{{1,253}}$){_label}(\.{_label})*").fullmatch
 _email = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@" + rf"{_label}(\.{_label})+").fullmatch
 _url = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]+\S*").fullmatch
+_token = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?:\d*,)?(?P<most>\d{1,9})\}|.", re.DOTALL).finditer
 _comment = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL).sub
 _trailing_comma = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])').sub
 
@@ -28,7 +30,7 @@ def _parses(read: Callable[[str], object]) -> Callable[[str], bool]:
     def check(text: str) -> bool:
         try:
             read(text)
-        except (ValueError, msgspec.DecodeError):
+        except (ValueError, RecursionError):
             return False
         return True
 
@@ -102,12 +104,32 @@ def check_size(tier: str, value: str) -> None:
     raise invalid(f"Advanced tier parameters support a maximum parameter value of {limit} characters.")
 
 
+def _written_out(pattern: str) -> int:
+    """About how long a pattern is with its counted repetitions written out, as `regex` compiles it."""
+    lengths, last = [0], 0
+    for token in _token(pattern):
+        if token[0] == "(":
+            lengths.append(0)
+            continue
+        if token[0] == ")" and len(lengths) > 1:
+            last = lengths.pop()
+        elif token["most"]:
+            lengths[-1] -= last
+            last *= int(token["most"])
+        else:
+            last = 1
+        lengths[-1] += last
+    return sum(lengths)
+
+
 def check_pattern(pattern: str, value: str) -> None:
     """Raises InvalidAllowedPatternException, ParameterPatternMismatchException."""
     try:
+        if _written_out(pattern) > PATTERN_LENGTH:
+            raise MemoryError
         # `regex` knows more of Java's syntax than `re`, and gives up in time on a pattern that would go on for ever.
         fits = regex.fullmatch(pattern, value, timeout=PATTERN_S) is not None
-    except (regex.error, TimeoutError):
+    except (regex.error, TimeoutError, RecursionError, MemoryError):
         message = f"The allowed pattern {pattern} isn't a valid regular expression."
         raise ServiceException("InvalidAllowedPatternException", message) from None
     if not fits:
