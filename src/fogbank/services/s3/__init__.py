@@ -1,4 +1,4 @@
-"""Amazon S3, the core: buckets, objects and their versions, uploads in parts, listings, policies, notifications to SQS.
+"""Amazon S3: buckets, objects and their versions, uploads in parts, listings, policies, events, and what buckets are configured with.
 
 Read in this order: `state` (what is remembered, and how it is found), `objects` (PutObject and deleting), `reading`,
 `versions`, `listing`, `copying`, `multipart`; then `conditions` and `checksums` (with `crc`), which these share; then what
@@ -9,8 +9,10 @@ how S3 says no and what is refused here. What happens with time: `lifecycle` (it
 state: `access_points`, `account_blocks`, `control_tags`. Whose objects are and who may have them: `ownership`, `acls` (by `grants`).
 For browsers: `website`, `cross_origin`. `access_logs` (of `log_records`), `payment` and `acceleration` close the list.
 
-Left out, and refused by name: encryption of any kind (nothing is encrypted at rest yet, so no answer claims AES256);
-of Object Lock event holds, and MFA delete.
+Content is encrypted by `encrypting`. Configurations lie in a bucket's `settings`.
+
+Left out, and refused by name: dual-layer encryption (aws:kms:dsse), MFA delete, Object Lock's event holds, analytics and metrics
+configurations, directory and table buckets, batch jobs, Object Lambda, access grants, multi-region access points, torrents.
 """
 
 from __future__ import annotations
