@@ -51,22 +51,22 @@ def measured(item: Item) -> int:
 
 
 def _members(members: dict[str, Value], level: int) -> int:
-    """Checks the attributes of an item or a map; their bytes, names included."""
-    total = 0
-    for name, value in members.items():
-        length = len(name)
-        total += length if name.isascii() else len(name.encode())
-        if not 0 < length < 16_384:
+    """Checks the attributes of an item or a map; their bytes, names included. Most values are text or whole numbers."""
+    names = "".join(members)
+    total = len(names) if names.isascii() else len(names.encode())
+    if total >= 16_384 or "" in members:
+        for name in members:
             _check_name(name)
+    for value in members.values():
         if type(value) is dict and len(value) == 1 and level <= LEVELS:
-            [(kind, content)] = value.items()
-            if type(content) is str:
-                if kind == "S":
-                    total += len(content) if content.isascii() else len(content.encode())
-                    continue
-                if kind == "N" and (length := numbers.quick_size(content)):
-                    total += length
-                    continue
+            text = value.get("S")
+            if type(text) is str:
+                total += len(text) if text.isascii() else len(text.encode())
+                continue
+            number = value.get("N")
+            if type(number) is str and (length := numbers.quick_size(number)):
+                total += length
+                continue
         total += check_value(value, level)
     return total
 
@@ -79,7 +79,8 @@ def check_value(value: Value, level: int = 1) -> int:
         _drop_nothings(value)
     if level > LEVELS:
         raise invalid("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
-    [(kind, content)] = value.items()
+    (kind,) = value
+    content: Any = value[kind]
     if kind == "S":
         if type(content) is not str:
             raise _misfit(content, "String")
