@@ -10,7 +10,7 @@ Reading order:
    `dates.py`          the dates that it carries;  `refusals.py` AWS's words for each refusal
 3. `policy.py`         a document -> a compiled `Policy`
    `grammar.py`        its syntax;  `elements.py` Action, Resource, Principal;  `conditions.py` Condition;
-   `patterns.py`       wildcards and policy variables
+   `patterns.py`       wildcards and policy variables;  `public.py` whether a resource's policy lets in everybody
 4. `context.py`        condition keys, computed when asked for
 5. `evaluate.py`       `decide(query, policies)` -> `Decision`;  `question.py` what these are, and AWS's sentence of denial;
    `explanation.py`    the same, statement by statement

@@ -20,6 +20,17 @@ RANDOM_CHARACTERS = 12
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
+def values_at(value: Any, names: list[str]) -> Iterator[Any]:
+    """What stands at a path; several values where it goes through the items of lists (`*`)."""
+    if not names:
+        yield value
+    elif names[0] == "*":
+        for item in value if isinstance(value, list) else ():
+            yield from values_at(item, names[1:])
+    elif isinstance(value, Mapping) and names[0] in value:
+        yield from values_at(value[names[0]], names[1:])
+
+
 MORE = "more"
 
 
@@ -52,6 +63,7 @@ class ResourceType:
     one joined with `|`), or a tuple of it and attributes that can be had only now. The `parts` do the other properties, in their order.
     `read(ctx, identifier)` gives properties and attributes, and raises one of the errors in `absent` where there is no such resource;
     `present` are the errors of one that is there already. `list(ctx)` finds the identifiers of all.
+    `unmet` are paths inside of properties that nothing here carries out ("Rules/*/Colour").
     `delete(ctx, identifier, properties)` is told what is known of the resource: all of it by a stack, nothing by Cloud Control.
     `settled(ctx, identifier)`: nothing is under way with it any more, so that the next part can be put.
     `gone(ctx, identifier)`: a deleted one is not there any more, where that takes its time.
@@ -66,6 +78,7 @@ class ResourceType:
         delete: Callable[[Context, str, Properties], object],
         list: Callable[[Context], Iterable[str]] | None = None,
         made_with: Iterable[str] = (),
+        unmet: Iterable[str] = (),
         parts: Sequence[Part] = (),
         naming: Naming | None = None,
         absent: Iterable[str] = (),
@@ -82,6 +95,7 @@ class ResourceType:
         self.made_with = frozenset(made_with)
         self.parts = tuple(parts)
         self.properties = self.made_with.union(*(part.names for part in parts))
+        self._unmet = tuple(unmet)
         self._create = create
         self._read = read
         self._absent = frozenset(absent)
@@ -90,6 +104,7 @@ class ResourceType:
     def check(self, properties: Properties) -> None:
         """Errors: NotImplemented, for a property that nothing here carries out."""
         unmet = sorted(properties.keys() - self.properties)
+        unmet += [path for path in self._unmet if any(True for _ in values_at(properties, path.split("/")))]
         if unmet:
             raise NotImplementedOperation("cloudformation", self.name, f"with {' and '.join(unmet)}")
 
@@ -144,6 +159,7 @@ class ResourceType:
 
 _FAULTS = (
     ("NotUpdatable", ("NotUpdatable",)),
+    ("InvalidCredentials", ("ExpiredToken",)),
     ("AccessDenied", ("AccessDenied", "Unauthorized", "NotAuthorized")),
     ("Throttling", ("Throttl", "RequestLimitExceeded", "SlowDown", "TooManyRequests")),
     ("ServiceLimitExceeded", ("LimitExceeded", "QuotaExceeded", "TooMany")),

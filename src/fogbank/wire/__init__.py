@@ -8,6 +8,7 @@ In reading order:
     model       service models as typed records; `service("sqs")`, `services()`
     overlay     the facts about single services that their models lack (overlay.json)
     index       what identifies a service before its model is loaded (index.json)
+    regions     which regions there are
     routes      REST: method, path and query string to an operation and its labels
     identify    which operation a request calls: `identify(request, signing_name) -> Call`
     given       members given by one of our own services instead of a socket
@@ -24,6 +25,8 @@ In reading order:
       values      answers as plain values for JSON and CBOR
       markup      answers as XML, by functions generated from the shapes
     refusal     errors to responses, per protocol
+
+    registry    the schemas of CloudFormation's resource types (registry/), and properties held against them
 
     instants    timestamps: int milliseconds inside, three formats outside
     cbor        CBOR bodies

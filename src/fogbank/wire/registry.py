@@ -17,10 +17,14 @@ from typing import Any
 
 import msgspec
 
+from fogbank.kernel.resource_types import values_at
+
 from .patterns import translate
 
 _REGISTRY = Path(__file__).parent / "registry"
 _POINTER = "/properties/"
+_NAMED = {"properties", "definitions", "patternProperties"}
+"""The words of a schema under which keys are names."""
 _NAMES = {"object": "JSONObject", "array": "JSONArray", "string": "String", "integer": "Integer", "number": "Number", "boolean": "Boolean"}
 
 Properties = Mapping[str, Any]
@@ -52,8 +56,7 @@ class Schema:
     def _validator(self) -> Any:
         import jsonschema
 
-        kind = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": _pattern})
-        return kind(self.document)
+        return jsonschema.Draft7Validator(_compiled(self.document))
 
     def violations(self, properties: Properties) -> list[str]:
         """What is wrong with properties, in AWS's sentences; nothing where all is right."""
@@ -77,17 +80,6 @@ class Schema:
         return kept
 
 
-def values_at(value: Any, names: list[str]) -> Iterator[Any]:
-    """What stands at a path; several values where it goes through the items of lists."""
-    if not names:
-        yield value
-    elif names[0] == "*":
-        for item in value if isinstance(value, list) else ():
-            yield from values_at(item, names[1:])
-    elif isinstance(value, Mapping) and names[0] in value:
-        yield from values_at(value[names[0]], names[1:])
-
-
 def _without(value: Any, names: list[str]) -> Any:
     if names[0] == "*":
         return [_without(item, names[1:]) for item in value] if isinstance(value, list) else value
@@ -97,12 +89,19 @@ def _without(value: Any, names: list[str]) -> Any:
     return rest if len(names) == 1 else {**rest, names[0]: _without(value[names[0]], names[1:])}
 
 
-def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:
-    import jsonschema
-
-    found = translate(pattern)
-    if isinstance(instance, str) and found is not None and not re.search(found, instance):
-        yield jsonschema.ValidationError("failed validation constraint for keyword [pattern]")
+def _compiled(value: Any, *, names: bool = False) -> Any:
+    """A schema with its patterns in Python's dialect; `names`: the keys are names, not words of the schema."""
+    if isinstance(value, list):
+        return [_compiled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    out = {key: _compiled(item, names=key in _NAMED and not names) for key, item in value.items()}
+    if not names:
+        if isinstance(pattern := out.pop("pattern", None), str) and (found := translate(pattern)) is not None:
+            out["pattern"] = found
+        if "patternProperties" in out:
+            out["patternProperties"] = {translate(name) or ".*": item for name, item in out["patternProperties"].items()}
+    return out
 
 
 def _said(error: Any) -> Iterator[str]:
@@ -137,6 +136,8 @@ def _sentence(keyword: str, value: Any, limit: Any) -> str | None:
         return f"{value} is not less or equal to {limit}"
     if keyword == "minimum":
         return f"{value} is not greater or equal to {limit}"
+    if keyword == "pattern":
+        return "failed validation constraint for keyword [pattern]"
     if keyword == "uniqueItems":
         return "array items are not unique"
     return None
@@ -170,7 +171,6 @@ def schema(name: str) -> Schema | None:
 
 _LEFT_OUT = {"description", "title", "examples", "sourceUrl", "$comment", "$schema", "documentationUrl", "format"}
 _LEFT_OUT |= {"insertionOrder", "replacementStrategy", "tagging", "propertyTransform"}
-_NAMED = {"properties", "definitions", "patternProperties"}
 
 
 def _packed(value: Any, *, names: bool = False) -> Any:

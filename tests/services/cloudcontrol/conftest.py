@@ -37,7 +37,7 @@ class Control:
     def done(self, answer: Any) -> str:
         """The identifier of the resource of a request that succeeded."""
         event = self.ended(answer)
-        assert event["OperationStatus"] == "SUCCESS", event
+        assert event["OperationStatus"] == "SUCCESS", event.get("StatusMessage")
         identifier: str = event["Identifier"]
         return identifier
 

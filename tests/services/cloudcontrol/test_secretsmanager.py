@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ..secretsmanager.conftest import *  # noqa: F403 - the function that rotates
+from fogbank.kernel.context import Context
+from fogbank.kernel.operation import Answer, Resource, Service, operation
+
 from .conftest import ACCOUNT, Control
 
 SECRET = "AWS::SecretsManager::Secret"
@@ -61,3 +64,58 @@ def test_resource_policy(control: Control) -> None:
     assert control.update(POLICY, arn, ("replace", "/ResourcePolicy", other))["ResourcePolicy"] == other
     assert control.listed(POLICY) == [arn]
     control.delete(POLICY, arn)
+
+
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:rotator"
+INVOKED = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"lambda:InvokeFunction","Resource":"*"}}'
+
+
+@operation("Invoke")
+def invoke(ctx: Context, req: Any) -> Answer:
+    """A function that does nothing, and says that it has."""
+    return {"StatusCode": 204 if req.InvocationType == "DryRun" else 200}
+
+
+@pytest.fixture
+def function(cloud: Any) -> Iterator[str]:
+    """The ARN of a function that can be asked to rotate."""
+    gateway = cloud.house.app.gateway
+    function = Resource("function", arn=lambda ctx, req: req.FunctionName, policy=lambda ctx, arn: INVOKED)
+    made = Service("lambda", modules=[sys.modules[__name__]], resources=[function])
+
+    def put(value: Any) -> Any:
+        before = gateway.manifest("lambda")
+        gateway._manifests["lambda"] = value
+        for key in [key for key in gateway._entries if key[0] == "lambda"]:
+            del gateway._entries[key]
+        return before
+
+    before = cloud.house.on_loop(lambda: put(made))
+    yield FUNCTION
+    cloud.house.on_loop(lambda: put(before))
+
+
+def test_rotation(cloud: Any, control: Control, function: str) -> None:
+    """How a secret is rotated is a resource by itself; a function that AWS would write is refused by name."""
+    arn = control.create(SECRET, {"Name": "db", "SecretString": "s"})
+    rules = {"AutomaticallyAfterDays": 30}
+    wanted = {"SecretId": "db", "RotationLambdaARN": function, "RotationRules": rules, "RotateImmediatelyOnUpdate": False}
+    assert control.create(SCHEDULE, wanted) == arn
+    assert control.read(SCHEDULE, arn) == {"Id": arn, "SecretId": arn, "RotationLambdaARN": function, "RotationRules": rules}
+    assert control.refused(SCHEDULE, wanted)[0] == "AlreadyExists"
+    later = ("replace", "/RotationRules", {"AutomaticallyAfterDays": 60})
+    found = control.update(SCHEDULE, arn, later, ("add", "/RotateImmediatelyOnUpdate", False))
+    assert found["RotationRules"] == {"AutomaticallyAfterDays": 60}
+    assert control.listed(SCHEDULE) == [arn]
+    hosted = json.dumps({"SecretId": "db", "HostedRotationLambda": {"RotationType": "MySQLSingleUser"}})
+    with pytest.raises(control.client.exceptions.ClientError, match="with HostedRotationLambda"):
+        control.client.create_resource(TypeName=SCHEDULE, DesiredState=hosted)
+    control.delete(SCHEDULE, arn)
+
+
+def test_attachment_to_a_database(control: Control) -> None:
+    """There are no databases to attach a secret to."""
+    kind = "AWS::SecretsManager::SecretTargetAttachment"
+    state = json.dumps({"SecretId": "db", "TargetId": "d", "TargetType": "AWS::RDS::DBInstance"})
+    with pytest.raises(control.client.exceptions.ClientError, match="does not implement cloudcontrol:CreateResource for resources of type"):
+        control.client.create_resource(TypeName=kind, DesiredState=state)

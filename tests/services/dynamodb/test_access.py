@@ -102,6 +102,33 @@ def test_attributes_and_select(db: Any, table: str, person: Person, refused: Ref
     user.get_item(TableName=table, Key=key, ProjectionExpression="#o", ExpressionAttributeNames={"#o": "open"})
     denied(refused, user.get_item, TableName=table, Key=key)
     denied(refused, user.get_item, TableName=table, Key=key, ProjectionExpression="secret")
+    user.update_item(TableName=table, Key=key, UpdateExpression="SET #o = pk", ExpressionAttributeNames={"#o": "open"})
+    for source in ("secret", "if_not_exists(secret, pk)"):
+        stolen = {"UpdateExpression": f"SET #o = {source}", "ExpressionAttributeNames": {"#o": "open"}, "ReturnValues": "UPDATED_NEW"}
+        denied(refused, user.update_item, TableName=table, Key=key, **stolen)
+    other = person(statement(["PartiQLUpdate"], **condition))
+    other.execute_statement(Statement="UPDATE \"table\" SET \"open\" = sk WHERE pk = 'a' AND sk = 'b'")
+    denied(refused, other.execute_statement, Statement="UPDATE \"table\" SET \"open\" = secret WHERE pk = 'a' AND sk = 'b'")
+
+
+def test_leading_keys_are_canonical(db: Any, make: Made, person: Person, refused: Refused) -> None:
+    """However a number or a binary is written, dynamodb:LeadingKeys has it in one way: a Deny cannot be written around."""
+    make("numbers", types={"pk": "N"})
+    make("binaries", types={"pk": "B"})
+    allowed = [statement(["*"], f"arn:aws:dynamodb:us-east-1:000000000000:table/{name}") for name in ("numbers", "binaries")]
+    forbidden = {**statement(["*"], "*", **{"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": ["1", "AA=="]}}), "Effect": "Deny"}
+    user = person(*allowed, forbidden)
+    for number in ("1", "1.0", "10e-1"):
+        denied(refused, user.get_item, TableName="numbers", Key={"pk": {"N": number}})
+        denied(refused, user.put_item, TableName="numbers", Item={"pk": {"N": number}})
+        denied(refused, user.batch_get_item, RequestItems={"numbers": {"Keys": [{"pk": {"N": number}}]}})
+        denied(refused, user.transact_get_items, TransactItems=[{"Get": {"TableName": "numbers", "Key": {"pk": {"N": number}}}}])
+        query = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"N": number}}}
+        denied(refused, user.query, TableName="numbers", **query)
+        denied(refused, user.execute_statement, Statement=f"SELECT * FROM numbers WHERE pk = {number}")
+    denied(refused, user.get_item, TableName="binaries", Key={"pk": {"B": b"\0"}})
+    assert "Item" not in user.get_item(TableName="numbers", Key={"pk": {"N": "2.0"}})
+    assert refused(user.get_item, TableName="numbers", Key={"pk": {"N": "x"}})[0] == "ValidationException"
 
 
 def test_transactions_enclose(db: Any, table: str, person: Person, refused: Refused) -> None:

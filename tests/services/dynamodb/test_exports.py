@@ -262,6 +262,14 @@ def test_what_was_exported_is_imported(cloud: Any, db: Any, s3: Any, table: str)
     assert there(db, "copy") == there(db, table)
 
 
+def test_a_line_without_end(cloud: Any, db: Any, s3: Any) -> None:
+    """A line that is nested beyond reading is an error like others."""
+    deep = b'{"Item":{"pk":{"S":"y"},"sk":' + b'{"L":[' * 20_000 + b"]}" * 20_000 + b"}}"
+    s3.put_object(Bucket="bkt", Key="in/1", Body=deep + b"\n" + json.dumps({"Item": wire(pk="x", sk=1)}).encode())
+    told = load(cloud, db, InputFormat="DYNAMODB_JSON")
+    assert (told["ImportStatus"], told["ErrorCount"], told["ImportedItemCount"]) == ("COMPLETED", 1, 1)
+
+
 def test_failed_imports(cloud: Any, db: Any, s3: Any, make: Any, refused: Any) -> None:
     """A file that is not packed as said makes the import fail; the table stays, with what had come. An existing table is refused."""
     s3.put_object(Bucket="bkt", Key="in/1", Body=gzip.compress(json.dumps({"Item": wire(pk="x", sk=1)}).encode()))
@@ -309,3 +317,22 @@ def test_an_export_that_fails(cloud: Any, db: Any, s3: Any, table: str) -> None:
     cloud.client("kms").disable_key(KeyId=key)
     with pytest.raises(db.exceptions.ClientError, match="S3 refused PutObject"):
         db.export_table_to_point_in_time(TableArn=ARN + table, S3Bucket="bkt", S3SseAlgorithm="KMS", S3SseKmsKeyId=key)
+
+
+def test_a_session_that_is_over(cloud: Any, db: Any, s3: Any, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export goes on as the session that asked for it, and fails when that is over."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "sts:AssumeRole"}
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam = cloud.client("iam")
+    role = iam.create_role(RoleName="exporter", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    iam.put_role_policy(RoleName="exporter", PolicyName="all", PolicyDocument=json.dumps(document))
+    session = cloud.client("sts").assume_role(RoleArn=role["Role"]["Arn"], RoleSessionName="session", DurationSeconds=900)["Credentials"]
+    user = cloud.client("dynamodb", session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
+    write = exporting._write
+    monkeypatch.setattr(exporting, "_write", lambda ctx, one, payload: 1 / 0)
+    made = user.export_table_to_point_in_time(TableArn=ARN + table, S3Bucket="bkt")["ExportDescription"]
+    cloud.advance(0)
+    monkeypatch.setattr(exporting, "_write", write)
+    cloud.advance(901)
+    told = db.describe_export(ExportArn=made["ExportArn"])["ExportDescription"]
+    assert (told["ExportStatus"], told["FailureCode"]) == ("FAILED", "S3ExpiredToken")

@@ -209,3 +209,28 @@ def test_collections_are_limited(cloud: Any, db: Any, make: Made, refused: Refus
     db.put_item(TableName="local", Item=wire(pk="other", sk="c"))
     db.delete_item(TableName="local", Key=wire(pk="a", sk="b"))
     db.put_item(TableName="local", Item=wire(pk="a", sk="c"))
+
+
+def test_a_local_index_counts_for_the_limit(db: Any, make: Made, refused: Refused) -> None:
+    """An item and what local indexes have of it come to 400 KB at most."""
+    make("table", "pk", "sk", LocalSecondaryIndexes=[index("by_n", "pk", "n")])
+    large = "x" * 250_000
+    db.put_item(TableName="table", Item=wire(pk="a", sk="b", more=large))
+    message = "Item size has exceeded the maximum allowed size"
+    assert refused(db.put_item, TableName="table", Item=wire(pk="a", sk="b", n="1", more=large)) == ("ValidationException", message)
+
+
+def test_a_long_sort_key_is_refused_to_readers(db: Any, table: str, refused: Refused) -> None:
+    """A sort key has 1,024 bytes at most, also where it is only looked for."""
+    message = "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
+    db.get_item(TableName=table, Key=wire(pk="a", sk="x" * 1024))
+    assert refused(db.get_item, TableName=table, Key=wire(pk="a", sk="x" * 1025)) == ("ValidationException", message)
+
+
+def test_older_parameters_that_take_away_make_nothing(db: Any, table: str) -> None:
+    """AttributeUpdates of which all are DELETE leave an item that is not there not there; a REMOVE makes it."""
+    key = wire(pk="a", sk="b")
+    db.update_item(TableName=table, Key=key, AttributeUpdates={"x": {"Action": "DELETE"}}, ReturnValues="ALL_NEW")
+    assert "Item" not in db.get_item(TableName=table, Key=key)
+    db.update_item(TableName=table, Key=key, UpdateExpression="REMOVE x")
+    assert db.get_item(TableName=table, Key=key)["Item"] == key

@@ -250,3 +250,20 @@ def test_limits_and_endpoints(cloud: Any, db: Any) -> None:
     """The account's quotas, and an endpoint that is this cloud."""
     assert db.describe_limits()["TableMaxReadCapacityUnits"] == 40_000
     assert db.describe_endpoints()["Endpoints"][0]["Address"] == cloud.endpoint.removeprefix("http://").replace("localhost", "localhost")
+
+
+def test_what_an_index_cannot_take_stays_out(cloud: Any, db: Any, make: Made) -> None:
+    """An index that is added has no items whose attribute is of another type, empty or too long for a key."""
+    make("table")
+    for number, value in enumerate(["", "x", "y" * 2049, 5]):
+        db.put_item(TableName="table", Item=wire(pk=f"{number}", g=value))
+    db.update_table(
+        TableName="table",
+        AttributeDefinitions=[{"AttributeName": "g", "AttributeType": "S"}],
+        GlobalSecondaryIndexUpdates=[{"Create": index("by_g", "g")}],
+    )
+    cloud.settle()
+    assert db.scan(TableName="table", IndexName="by_g")["Items"] == [wire(pk="1", g="x")]
+    for number in range(4):
+        db.delete_item(TableName="table", Key=wire(pk=f"{number}"))
+    assert db.scan(TableName="table", IndexName="by_g")["Items"] == []

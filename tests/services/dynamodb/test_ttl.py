@@ -179,3 +179,20 @@ def test_a_sweep_comes_earlier(cloud: Any, db: Any, table: str, after_s: int) ->
     db.put_item(TableName=table, Item=wire(pk="x", sk="early", at=cloud.now_ms // 1000 + 5))
     cloud.advance(66)
     assert there(db) == ["late"]
+
+
+def test_a_disabled_key_delays(cloud: Any, db: Any, make: Any) -> None:
+    """Items of a table whose KMS key is disabled, however long, go within an hour of the key being back."""
+    kms = cloud.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    make("table", "pk", "sk", SSESpecification={"Enabled": True, "KMSMasterKeyId": key})
+    switch(db)
+    cloud.settle()
+    db.put_item(TableName="table", Item=wire(pk="x", sk="a", at=cloud.now_ms // 1000 + 600))
+    kms.disable_key(KeyId=key)
+    for _ in range(10):
+        cloud.advance(86_400)
+    kms.enable_key(KeyId=key)
+    assert there(db) == ["a"]
+    cloud.advance(HOUR_S + 60)
+    assert there(db) == []

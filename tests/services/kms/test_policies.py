@@ -6,8 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from .conftest import ACCOUNT, OTHER, ROOT, Make, Refused, policy
+from fogbank.control import client as control
+
+from .conftest import ACCOUNT, DAY_S, OTHER, ROOT, Make, Refused, policy
 
 
 def put(kms: Any, key: str, *statements: dict[str, Any], **more: Any) -> None:
@@ -237,3 +240,42 @@ def test_half_a_statement_has_no_effect(kms: Any, key: str, user: Any, refused: 
     assert refused(bob.encrypt, KeyId=key, Plaintext=b"x")[0] == "AccessDeniedException"
     only = json.dumps({"Version": "2012-10-17", "Statement": [half]})
     assert refused(kms.put_key_policy, KeyId=key, Policy=only)[0] == "MalformedPolicyDocumentException"
+
+
+def test_a_policy_without_effect_lets_nobody_in(make: Make, kms: Any, refused: Refused) -> None:
+    """Where no statement of a key policy has an effect, not even the root user may do anything with the key."""
+    half = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kms:*"}]})
+    arn = make(Policy=half, BypassPolicyLockoutSafetyCheck=True)["Arn"]
+    assert refused(kms.encrypt, KeyId=arn, Plaintext=b"x")[0] == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("document", ["[" * 30_000, '{"Statement":' + "[" * 15_000, "[]", "null", '{"Statement":[{"Sid":"\\ud800"}]}'])
+def test_odd_policies_are_malformed(kms: Any, key: str, refused: Refused, document: str) -> None:
+    """What is not a policy, however deep, is refused as such."""
+    assert refused(kms.put_key_policy, KeyId=key, Policy=document)[0] == "MalformedPolicyDocumentException"
+
+
+def test_strangers_do_not_learn_which_keys_there_are(cloud: Any, refused: Refused) -> None:
+    """A key or alias of another account that is not there is refused with AccessDenied, not with NotFound."""
+    kms = cloud.client("kms", OTHER)
+    for name in ("key/11111111-2222-3333-4444-555555555555", "alias/none"):
+        code, message = refused(kms.encrypt, KeyId=f"arn:aws:kms:us-east-1:{ACCOUNT}:{name}", Plaintext=b"x")
+        assert code == "AccessDeniedException"
+        assert "the resource does not exist in this Region" in message
+
+
+def test_a_name_has_one_partition(kms: Any, key: str, refused: Refused) -> None:
+    """An ARN of another partition does not name the key."""
+    assert refused(kms.describe_key, KeyId=key.replace("arn:aws:", "arn:aws-cn:"))[0] == "InvalidArnException"
+
+
+def test_decisions_about_a_deleted_key_are_explained(cloud: Any, kms: Any, key: str, user: Any) -> None:
+    """What was refused can be explained when the key is gone."""
+    with pytest.raises(ClientError) as caught:
+        user("bob").encrypt(KeyId=key, Plaintext=b"needle", EncryptionContext={"app": "x"})
+    request_id = caught.value.response["ResponseMetadata"]["RequestId"]
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    cloud.advance(8 * DAY_S)
+    explained = control.ask(cloud.endpoint, "GET", f"/explain/{request_id}")
+    assert not explained["decisions"][0]["allowed"]
+    assert "needle" not in json.dumps(explained)

@@ -172,3 +172,9 @@ def test_imported_material_in_every_region(cloud: Any, kms: Any, there: Any, mak
 def make_arn(kms: Any, key: str) -> str:
     found: str = kms.describe_key(KeyId=key)["KeyMetadata"]["Arn"]
     return found
+
+
+def test_replicas_are_where_regions_are(kms: Any, make: Make, refused: Refused) -> None:
+    """There is no replica in a region that there is not."""
+    key = make(MultiRegion=True)["Arn"]
+    assert refused(kms.replicate_key, KeyId=key, ReplicaRegion="eu-nowhere-9")[0] == "ValidationException"

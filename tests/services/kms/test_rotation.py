@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 from typing import Any
+
+import pytest
 
 from .conftest import DAY_S, Make, Refused
 
@@ -83,3 +86,10 @@ def test_not_every_key_rotates(cloud: Any, kms: Any, make: Make, refused: Refuse
     unchecked = cloud.client("kms", parameter_validation=False)
     for days in (89, 2561):
         assert refused(unchecked.enable_key_rotation, KeyId=plain, RotationPeriodInDays=days)[0] == "ValidationException"
+
+
+@pytest.mark.parametrize("place", ["abc", "9" * 30, "9" * 200, "-1"])
+def test_markers_are_ours(kms: Any, key: str, refused: Refused, place: str) -> None:
+    """A marker that we cannot have given is refused as such."""
+    marker = base64.b64encode(place.encode()).decode()
+    assert refused(kms.list_key_rotations, KeyId=key, Marker=marker)[0] == "InvalidMarkerException"

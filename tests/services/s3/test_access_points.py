@@ -236,6 +236,9 @@ def test_tags(s3: Any, control: Any, bucket: str, point: str) -> None:
         assert control.list_tags_for_resource(**about)["Tags"] == [{"Key": "b", "Value": "3"}]
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == [{"Key": "b", "Value": "3"}]
     assert code(control.list_tags_for_resource, AccountId=ACCOUNT, ResourceArn="arn:aws:s3:::nowhere") == "NoSuchBucket"
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(deny("s3:TagResource", on=f"arn:aws:s3:::{bucket}", **EVERYBODY)))
+    tag = {"AccountId": ACCOUNT, "ResourceArn": f"arn:aws:s3:::{bucket}", "Tags": [{"Key": "c", "Value": "1"}]}
+    assert code(control.tag_resource, **tag) == "AccessDenied"
 
 
 def test_what_s3_control_does_not_do(control: Any) -> None:

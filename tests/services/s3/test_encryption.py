@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fogbank.kernel.errors import ServiceException
+from fogbank.services.s3 import encrypting
 from fogbank.testing import Process
 from fogbank.testing.cloud import Cloud
 
@@ -270,3 +272,11 @@ def test_whose_keys_an_update_takes(cloud: Cloud, s3: Any, bucket: str) -> None:
     s3.put_object_legal_hold(Bucket="locked", Key="k", LegalHold={"Status": "OFF"})
     s3.update_object_encryption(Bucket="locked", Key="k", ObjectEncryption={"SSEKMS": {"KMSKeyArn": key}})
     assert s3.head_object(Bucket="locked", Key="k")["SSEKMSKeyId"] == key
+
+
+@pytest.mark.parametrize("key", ["é" * 8, "====", "A", ""])
+def test_odd_customer_keys(key: str) -> None:
+    """What is no key of 32 bytes in Base64 is refused as such."""
+    with pytest.raises(ServiceException) as caught:
+        encrypting.customer_key("AES256", key, "x")
+    assert caught.value.code == "InvalidArgument"

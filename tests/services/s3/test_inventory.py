@@ -127,15 +127,17 @@ def test_versions_and_markers(cloud: Cloud, s3: Any, versioned: str, reports: st
 def test_a_large_bucket_goes_into_several_files(
     cloud: Cloud, s3: Any, versioned: str, reports: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every entry stands in exactly one file, whatever the batches are."""
+    """Every entry stands in exactly one file, whatever the batches are, and however often the same configuration was put."""
     monkeypatch.setattr(inventory, "BATCH", 3)
     for n in range(4):
         for _ in range(2):
             s3.put_object(Bucket=versioned, Key=f"k{n}")
-    put(s3, versioned, configuration(versions="All"))
+    for _ in range(2):
+        put(s3, versioned, configuration(versions="All"))
     cloud.advance(DAY)
     manifest, rows = report(s3)
     assert len(manifest["files"]) == 3
+    assert sum("/data/" in one["Key"] for one in s3.list_objects_v2(Bucket=reports)["Contents"]) == 3
     assert [row[1] for row in rows] == [f"k{n}" for n in range(4) for _ in range(2)]
     assert [row[3] for row in rows] == ["true", "false"] * 4
 

@@ -95,6 +95,21 @@ def test_the_legacy_operations_say_the_same(cloud: Cloud, s3: Any, bucket: str) 
     assert classes(s3, bucket) == {"p": "GLACIER", "q": "STANDARD"}
 
 
+def test_days_without_end(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """As many days as a configuration can say are told as the last date that there is, and nothing happens until then."""
+    days = 2_147_483_647
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": days}}
+    rule["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    last = 'expiry-date="Fri, 31 Dec 9999 00:00:00 GMT", rule-id="r"'
+    assert s3.put_object(Bucket=bucket, Key="k", StorageClass="GLACIER")["Expiration"] == last
+    assert s3.create_multipart_upload(Bucket=bucket, Key="k")["AbortDate"].year == 9999
+    s3.restore_object(Bucket=bucket, Key="k", RestoreRequest={"Days": days})
+    cloud.advance(30 * 365 * DAY)
+    assert "31 Dec 9999" in s3.head_object(Bucket=bucket, Key="k")["Restore"]
+    assert len(s3.list_multipart_uploads(Bucket=bucket)["Uploads"]) == 1
+
+
 def test_filters(cloud: Cloud, s3: Any, bucket: str) -> None:
     """A rule means the objects that its prefix, tags and sizes all hold for; a disabled one means none."""
     tags = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]

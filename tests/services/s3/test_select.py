@@ -216,6 +216,22 @@ def test_parquet(ask: Ask) -> None:
         ("SELECT * FROM S3Object LIMIT -1", "EvaluatorInvalidArguments"),
         ("SELECT *, s.name FROM S3Object s", "EvaluatorInvalidArguments"),
         ("DELETE FROM S3Object", "ParseSelectMissingFrom"),
+        ("SELECT FROM S3Object", "ParseSelectMissingFrom"),
+        ("FROM S3Object", "ParseSelectMissingFrom"),
+        ("SELECT " + "(" * 5000 + "1" + ")" * 5000 + " FROM S3Object", "ParseUnexpectedToken"),
+        ("SELECT * FROM S3Object WHERE " + " AND ".join(["1=1"] * 5000), "UnsupportedSyntax"),
+        ("SELECT * FROM S3Object LIMIT " + "9" * 5000, "EvaluatorInvalidArguments"),
+        ("SELECT _" + "9" * 5000 + " FROM S3Object", "MissingHeaders"),
+        ("SELECT s.age[1.5] FROM S3Object s", "UnsupportedSyntax"),
+        ("SELECT * FROM S3Object s WHERE s.age IN (SELECT 1)", "UnsupportedSyntax"),
+        ("SELECT CAST(s.age AS DECIMAL(5, x)) FROM S3Object s", "UnsupportedSyntax"),
+        ("SELECT CAST('nan' AS DECIMAL) FROM S3Object", "CastFailed"),
+        ("SELECT CAST('1e99999999' AS INT) FROM S3Object", "CastFailed"),
+        ("SELECT CAST('9223372036854775808' AS INT) FROM S3Object", "CastFailed"),
+        ("SELECT CAST('1_000' AS INT) FROM S3Object", "CastFailed"),
+        ("SELECT SUBSTRING(s.name FROM '1e99999999') FROM S3Object s", "InvalidDataType"),
+        ("SELECT CAST('1.5' AS FLOAT) + " + "9" * 400 + " FROM S3Object", "EvaluatorInvalidArguments"),
+        ("SELECT TO_TIMESTAMP('2020-01-01T00:00+99:99') FROM S3Object", "CastFailed"),
         ("SELECT '" + "x" * 262_144 + "' FROM S3Object", "ExpressionTooLong"),
     ],
 )
@@ -248,6 +264,42 @@ def test_requests_that_are_none(s3: Any, bucket: str) -> None:
         assert code(s3.select_object_content, **({"Bucket": bucket, "Key": "k"} | good | wrong)) == expected
     s3.put_object(Bucket=bucket, Key="k", Body=b"{'no json'}")
     assert code(s3.select_object_content, Bucket=bucket, Key="k", **good) == "JSONParsingError"
+
+
+def test_the_end_of_an_object(ask: Ask) -> None:
+    """A scan range without a Start is the last bytes; one without an End goes to the end."""
+    lines = b"1\n2\n3\n4\n5\n"
+    assert ask(lines, "SELECT * FROM S3Object", CSV={}, ScanRange={"End": 4}) == "4\n5\n"
+    assert ask(lines, "SELECT * FROM S3Object", CSV={}, ScanRange={"End": 50}) == lines.decode()
+    assert ask(lines, "SELECT * FROM S3Object", CSV={}, ScanRange={"Start": 6}) == "4\n5\n"
+
+
+def test_columns_with_the_same_name(ask: Ask) -> None:
+    """Nothing is left out of a row because two columns are called the same."""
+    assert ask(b"a,a\n1,2\n", "SELECT * FROM S3Object") == "1,2\n"
+    assert ask(b"1,2\n", "SELECT _2, _2, _1 FROM S3Object", CSV={}) == "2,2,1\n"
+
+
+def test_patterns_are_matched_at_once(ask: Ask) -> None:
+    """However many wildcards a pattern has, a text that does not match is refused without trying them all."""
+    text = b"a" * 30_000 + b"\n"
+    assert ask(text, "SELECT * FROM S3Object WHERE _1 LIKE '" + "%a" * 40 + "%b'", CSV={}) == ""
+    assert ask(b"axxbyyc\nabc\nacb\n", "SELECT _1 FROM S3Object WHERE _1 LIKE 'a%b_%c' OR _1 LIKE '%b%c'", CSV={}) == "axxbyyc\nabc\n"
+    assert ask(b"5%\n50\n", "SELECT _1 FROM S3Object WHERE _1 LIKE '_!%' ESCAPE '!'", CSV={}) == "5%\n"
+
+
+def test_texts_that_are_none(s3: Any, bucket: str) -> None:
+    """Half a character in JSON's escapes is refused, in either form of answer; records may be as long as a mebibyte."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b'{"a":"\\ud800"}')
+    for out in ({"JSON": {}}, {"CSV": {}}):
+        members = {"InputSerialization": {"JSON": {"Type": "LINES"}}, "OutputSerialization": out}
+        expression = {"Expression": "SELECT * FROM S3Object", "ExpressionType": "SQL"}
+        assert code(s3.select_object_content, Bucket=bucket, Key="k", **members, **expression) == "InvalidTextEncoding"
+    members = {"InputSerialization": {"CSV": {}}, "OutputSerialization": {"CSV": {}}}
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 1_000_000 + b"\n")
+    assert len(select(s3, "SELECT * FROM S3Object", None, {"CSV": {}})[1]) == 1_000_001
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x,y" * 400_000 + b"\n")
+    assert code(s3.select_object_content, Bucket=bucket, Key="k", **members, **expression) == "OverMaxRecordSize"
 
 
 def test_selecting_is_reading(cloud: Cloud, s3: Any, bucket: str) -> None:

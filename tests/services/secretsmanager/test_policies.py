@@ -208,3 +208,9 @@ def test_another_account_is_not_let_in(cloud: Cloud, secret: str, refused: Any) 
     """Another account's root user is not let in without the secret's policy."""
     other = cloud.client("secretsmanager", OTHER)
     assert refused(other.get_secret_value, SecretId=secret)[0] == "AccessDeniedException"
+
+
+def test_deep_policies(sm: Any, secret: str, refused: Any) -> None:
+    """Policies of any depth are read or refused."""
+    for document in ("[" * 20_000, '{"Statement":' + "[" * 15_000):
+        assert refused(sm.put_resource_policy, SecretId=secret, ResourcePolicy=document)[0] == "MalformedPolicyDocumentException"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from fogbank.testing import Cloud
 
@@ -250,3 +253,12 @@ def test_reading_many(sm: Any, refused: Any, every: Any) -> None:
     assert sorted(value["Name"] for value in values) == ["a", "b", "c"]
     assert refused(sm.batch_get_secret_value)[0] == "InvalidParameterException"
     assert refused(sm.batch_get_secret_value, SecretIdList=["a"], MaxResults=1)[0] == "InvalidParameterException"
+
+
+@pytest.mark.parametrize("place", ["abc", "9" * 30, "9" * 30 + " x", "5", "9" * 3000])
+def test_tokens_are_ours(sm: Any, secret: str, refused: Any, place: str) -> None:
+    """A token that we cannot have given is refused as such."""
+    token = base64.b64encode(place.encode()).decode()
+    assert refused(sm.list_secrets, NextToken=token)[0] == "InvalidNextTokenException"
+    if not place.isdecimal() or len(place) > 18:
+        assert refused(sm.list_secret_version_ids, SecretId=secret, NextToken=token)[0] == "InvalidNextTokenException"

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fogbank.control import client as control
 from fogbank.testing import Process
+from fogbank.testing.cloud import boto
 
 KEY_ACTIONS = ["kms:GenerateDataKey", "kms:Decrypt"]
 
@@ -118,3 +120,26 @@ def test_nothing_is_plain_on_disk(tmp_path: Path) -> None:
         assert sorted(len(m["Body"]) for m in got) == [12, 120_000]
     finally:
         process.stop()
+
+
+def test_a_producer_needs_both_permissions(cloud: Any, kms_url: str, refused: Any) -> None:
+    """A new data key is decrypted once before it is used: kms:GenerateDataKey alone does not send."""
+    half = user(cloud, "half", "sqs:*", "kms:GenerateDataKey")
+    assert "AccessDenied" in refused(half.send_message, QueueUrl=kms_url, MessageBody="x")[0]
+
+
+def test_a_clone_asks_the_key_itself(cloud: Any, sqs: Any, kms_url: str, refused: Any) -> None:
+    """Who was given the data key in one cloud has not got it in its clone, where they have no permission."""
+    sqs.send_message(QueueUrl=kms_url, MessageBody="x")
+    reader = user(cloud, "reader", "sqs:*")
+    clone = control.ask(cloud.endpoint, "POST", "/clones", {"name": "apart"})
+    try:
+        every = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}})
+        cloud.client("iam").put_user_policy(UserName="reader", PolicyName="more", PolicyDocument=every)
+        assert reader.receive_message(QueueUrl=kms_url)["Messages"][0]["Body"] == "x"
+        signed = reader._request_signer._credentials
+        there = boto(clone["endpoint"], "sqs", signed.access_key, signed.secret_key)
+        url = there.get_queue_url(QueueName="sealed")["QueueUrl"]
+        assert "AccessDenied" in refused(there.receive_message, QueueUrl=url)[0]
+    finally:
+        control.ask(cloud.endpoint, "DELETE", "/clones/apart")

@@ -187,3 +187,25 @@ def test_policies_are_checked(cloud: Cloud, put: Any, refused: Any) -> None:
     notice = {"Type": "NoChangeNotification", "Version": "1.0", "Attributes": {"After": "20", "Unit": "Days"}}
     assert code([notice]) == "NotImplemented"
     assert put("a", Tier="Intelligent-Tiering", Policies=json.dumps(good))["Tier"] == "Advanced"
+
+
+def test_an_arn_has_one_spelling(put: Any, user: Any, refused: Any) -> None:
+    """Who is denied a parameter is denied it however they spell its ARN."""
+    put("/s/x")
+    denied = {"Effect": "Deny", "Action": "ssm:GetParameter*", "Resource": f"arn:aws:ssm:*:{ACCOUNT}:parameter/s/x"}
+    bob = user("bob", allow("*"), denied)
+    arn = f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/s/x"
+    for name in ("/s/x", " /s/x", arn, f" {arn}:1"):
+        assert refused(bob.get_parameter, Name=name)[0] == "AccessDeniedException"
+    for partition in ("aws-cn", "nonsense"):
+        assert refused(bob.get_parameter, Name=arn.replace("arn:aws:", f"arn:{partition}:"))[0] == "ValidationException"
+
+
+def test_an_arn_is_of_one_parameter(put: Any, refused: Any) -> None:
+    """`x` and `/x` would have the same ARN, and so the same permissions: there is one of them only."""
+    put("x")
+    assert refused(put, "/x")[0] == "ParameterAlreadyExists"
+    assert refused(put, "/x", Overwrite=True)[0] == "ParameterAlreadyExists"
+    put("/y/x")
+    put("/z")
+    assert refused(put, "z")[0] == "ParameterAlreadyExists"

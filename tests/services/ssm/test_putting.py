@@ -208,3 +208,32 @@ def test_tags(ssm: Any, put: Any, refused: Any) -> None:
 def test_the_rest_of_systems_manager(ssm: Any, refused: Any) -> None:
     """What is not the Parameter Store answers 501 by its name."""
     assert refused(ssm.list_documents) == ("NotImplemented", "Fogbank does not implement ssm:ListDocuments.")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(((a{1000}){1000}){1000})", "(" * 400 + ")" * 400, "[" * 500, "a{99999999999999999999}", "(a+)+$|" * 30]
+)
+def test_monstrous_patterns(put: Any, refused: Any, pattern: str) -> None:
+    """A pattern that is not one, or takes more room or time than it may, is refused at once."""
+    assert refused(put, "p", "a" * 4000 + "b", AllowedPattern=pattern)[0] in (
+        "InvalidAllowedPatternException",
+        "ParameterPatternMismatchException",
+    )
+
+
+def test_counted_patterns(put: Any, refused: Any) -> None:
+    """Ordinary counted repetitions work."""
+    put("p", "ab" * 50, AllowedPattern=r"((ab){5}){10}")
+    put("q", "{{1}", AllowedPattern=r"[{9}]{2}\d{1,3}\}")
+    assert refused(put, "r", "abab", AllowedPattern="(ab){3}")[0] == "ParameterPatternMismatchException"
+
+
+@pytest.mark.parametrize("data_type", ["json", "jsonc"])
+def test_deep_json(put: Any, refused: Any, data_type: str) -> None:
+    """JSON of any depth is checked or refused."""
+    assert refused(put, "p", "[" * 8000, DataType=data_type, Tier="Advanced")[0] == "ValidationException"
+
+
+def test_deep_policies(put: Any, refused: Any) -> None:
+    """Parameter policies of any depth are read or refused."""
+    assert refused(put, "p", Tier="Advanced", Policies="[" * 4000)[0] == "ValidationException"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -212,3 +213,11 @@ def test_secrets_as_parameters(cloud: Cloud, ssm: Any, refused: Any) -> None:
         "WithDecryption flag must be True for retrieving a Secret Manager secret.",
     )
     assert refused(ssm.get_parameter, Name=name + "x", WithDecryption=True)[0] == "ParameterNotFound"
+
+
+@pytest.mark.parametrize("place", ["abc", "9" * 30, "9" * 5000])
+def test_tokens_are_ours(ssm: Any, put: Any, refused: Any, place: str) -> None:
+    """A token that we cannot have given is refused as such."""
+    put("a")
+    token = base64.b64encode(place.encode()).decode()
+    assert refused(ssm.get_parameter_history, Name="a", NextToken=token)[0] == "InvalidNextToken"

@@ -45,8 +45,8 @@ def nothing_for(ctx: Context, arn: str) -> ServiceException:
     """To a caller of another account, who does not learn whether there is such a key."""
     return ServiceException(
         "AccessDeniedException",
-        f"User: {ctx.principal.arn} is not authorized to perform: kms:{ctx.operation} on resource: {arn} because the resource does not exist"
-        " in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access",
+        f"User: {ctx.principal.arn} is not authorized to perform: kms:{ctx.operation} on resource: {arn} because the resource does not"
+        " exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access",
     )
 
 

@@ -17,6 +17,7 @@ from fogbank.services.kms.names import key_at
 from fogbank.services.kms.rules import CREATING, ENABLED, PENDING_IMPORT, UPDATING, wrong_state
 from fogbank.services.kms.state import KEYS, MATERIALS, Key
 from fogbank.store import change
+from fogbank.wire.regions import regions
 
 
 def _primary_at(ctx: Context, key_id: str) -> Key:
@@ -42,7 +43,7 @@ def replicate_key(ctx: Context, req: Any) -> Answer:
     """
     primary = _primary_at(ctx, req.KeyId)
     region = req.ReplicaRegion
-    if region == primary.region or partition_of(region) != partition_of(primary.region):
+    if region == primary.region or region not in regions() or partition_of(region) != partition_of(primary.region):
         raise faults.invalid(f"ReplicaRegion {region} must be another Region of the same partition as that of {primary.arn}.")
     if any(each.region == region for each in materials.related(ctx, primary)):
         raise ServiceException("AlreadyExistsException", f"{primary.arn} has a related key in {region} already.")

@@ -21,6 +21,7 @@ from fogbank.services.s3.state import (
     owner,
 )
 from fogbank.store.tables import change
+from fogbank.wire.regions import regions
 
 HOME = "us-east-1"
 
@@ -68,7 +69,7 @@ def _region(ctx: Context, location: str) -> str:
     """Where a new bucket goes: us-east-1 may make buckets anywhere, other regions only their own."""
     region = "eu-west-1" if location == "EU" else location or HOME
     if ctx.region == HOME:
-        if location and (location == HOME or not rules.is_region(region)):
+        if location and (location == HOME or region not in regions()):
             message = "The specified location-constraint is not valid"
             raise ServiceException("InvalidLocationConstraint", message, status=400, LocationConstraint=location)
     elif region != ctx.region or not location:

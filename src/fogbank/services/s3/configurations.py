@@ -34,13 +34,14 @@ def _put(ctx: Context, req: Any, kind: str, member: str, check: Check) -> None:
     if not 1 <= len(req.Id) <= 64 or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in req.Id):
         raise refusals.invalid_argument("The ID is not valid: up to 64 letters, digits, periods, dashes and underscores", "Id", req.Id)
     due_ms = check(ctx, bucket, document)
-    if CONFIGURATIONS.get(ctx, bucket.name, kind, req.Id) is None:
+    before = CONFIGURATIONS.get(ctx, bucket.name, kind, req.Id)
+    if before is None:
         count = sum(1 for _ in CONFIGURATIONS.scan(ctx, bucket.name, kind))
         if count >= MOST:
             message = "You are attempting to create a new configuration but have already reached the 1,000-configuration limit."
             raise ServiceException("TooManyConfigurations", message, status=400)
     CONFIGURATIONS.put(ctx, Configuration(bucket=bucket.name, kind=kind, id=req.Id, document=document, due_ms=due_ms))
-    if due_ms:
+    if due_ms and (before is None or before.due_ms != due_ms):
         ctx.later(f"s3.{kind.lower()}", {"bucket": bucket.name, "id": req.Id, "due_ms": due_ms}, at_ms=due_ms)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Resource, Service
-from fogbank.services.s3 import access_points, account_blocks, arrivals, control_tags
-from fogbank.services.s3.state import BUCKETS
+from fogbank.services.s3 import access_points, account_blocks, arrivals, control_tags, policies
+from fogbank.services.s3.state import BUCKETS, Bucket
 
 
 def _point_arn(ctx: Context, req: Any) -> str | None:
@@ -33,9 +33,18 @@ def _bucket_arn(ctx: Context, req: Any) -> str | None:
     return named if named is not None and named.startswith("arn:aws:s3:::") else None
 
 
+def _bucket(ctx: Context, arn: str) -> Bucket | None:
+    return BUCKETS.get(ctx, arn.rpartition(":")[2])
+
+
 def _bucket_owner(ctx: Context, arn: str) -> str | None:
-    bucket = BUCKETS.get(ctx, arn.rpartition(":")[2])
+    bucket = _bucket(ctx, arn)
     return None if bucket is None else bucket.account
+
+
+def _bucket_policy(ctx: Context, arn: str) -> str | None:
+    bucket = _bucket(ctx, arn)
+    return None if bucket is None else policies.policy_for(ctx, bucket)
 
 
 CONTROL = Service(
@@ -43,7 +52,7 @@ CONTROL = Service(
     modules=[access_points, account_blocks, control_tags],
     resources=[
         Resource("accesspoint", _point_arn, _point_tags),
-        Resource("bucket", _bucket_arn, None, None, _bucket_owner),
+        Resource("bucket", _bucket_arn, None, _bucket_policy, _bucket_owner),
     ],
     conditions={
         "s3:dataaccesspointarn": _point_arn,

@@ -168,7 +168,8 @@ def check_customer(req: Any, encryption: Encryption | None, *, source: bool = Fa
     if encryption is not None and encryption.algorithm == "SSE-C":
         if not any(given):
             raise refusals.invalid_request(
-                "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
+                "The object was stored using a form of Server Side Encryption."
+                " The correct parameters must be provided to retrieve the object."
             )
         secret, md5 = customer_key(*given)
         if md5 != encryption.key or not _opens(Seal(secret), encryption.data_key):

@@ -20,12 +20,12 @@ from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, task
 from fogbank.services.s3 import arrow, inventory_formats, listing, refusals
 from fogbank.services.s3.inventory_formats import FIELDS, FORMATS, Entry, Format
+from fogbank.services.s3.rules import DAY_MS
 from fogbank.services.s3.state import BUCKETS, CONFIGURATIONS, OBJECTS, Bucket, Configuration
 from fogbank.store.tables import change
 
 BATCH = 2_500
 """Entries of one file, which one task writes: about as long as requests may be kept waiting."""
-DAY_MS = 86_400_000
 _SUNDAY = 3 * DAY_MS
 """1970-01-04, the first Sunday."""
 _VERSION = "2016-11-30"

@@ -7,12 +7,11 @@ import csv
 import gzip
 import io
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
-from fogbank.services.s3 import arrow, grants, replication, rules
+from fogbank.services.s3 import arrow, grants, notifications, replication, rules
 from fogbank.services.s3.ownership import ENFORCED, owner_of
 from fogbank.services.s3.state import Bucket, Object
 
@@ -118,7 +117,7 @@ def _csv_text(field: Field, value: Any) -> str:
     if value is None:
         return ""
     if field.type == "instant":
-        return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value % 1000:03d}Z"
+        return notifications.iso_instant(value)
     if field.type == "boolean":
         return "true" if value else "false"
     return rules.url_encoded(value) if field.column == "key" else str(value)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 
-from fogbank.access import grammar
+from fogbank.access import grammar, public
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
@@ -19,6 +17,7 @@ from fogbank.store.tables import change
 POLICY_BYTES = 20 * 1024
 _NO_JSON = "Policies must be valid JSON and the first byte must be '{'"
 _OF_POLICIES = ("PutBucketPolicy", "GetBucketPolicy", "DeleteBucketPolicy")
+_FIXED_KEYS = frozenset({"s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:dataaccesspointarn", "s3:dataaccesspointaccount"})
 Statement = dict[str, Any]
 
 
@@ -43,7 +42,7 @@ def put_bucket_policy(ctx: Context, req: Any) -> Answer:
     public = is_public(read(document, bucket))
     if public and blocked(ctx, bucket).block_public_policy:
         raise public_policy_refused(ctx, "s3:PutBucketPolicy", bucket.arn)
-    BUCKETS.put(ctx, _with_policy(bucket, document, public, bucket.public_access_block))
+    BUCKETS.put(ctx, change(bucket, policy=document, policy_is_public=public))
     return None
 
 
@@ -57,7 +56,7 @@ def get_bucket_policy(ctx: Context, req: Any) -> Answer:
 def delete_bucket_policy(ctx: Context, req: Any) -> Answer:
     """Takes a bucket's policy away; also where there is none."""
     bucket = own_bucket_at(ctx, req)
-    BUCKETS.put(ctx, change(bucket, policy=None, policy_is_public=False, outsiders_policy=None))
+    BUCKETS.put(ctx, change(bucket, policy=None, policy_is_public=False))
     return None
 
 
@@ -79,8 +78,7 @@ def _policy_of(bucket: Bucket) -> str:
 def put_public_access_block(ctx: Context, req: Any) -> Answer:
     """Sets the four settings; one that is not given is off."""
     bucket = bucket_at(ctx, req)
-    wanted = req.PublicAccessBlockConfiguration
-    BUCKETS.put(ctx, _with_policy(bucket, bucket.policy, bucket.policy_is_public, block_of(wanted)))
+    BUCKETS.put(ctx, change(bucket, public_access_block=block_of(req.PublicAccessBlockConfiguration)))
     return None
 
 
@@ -98,20 +96,8 @@ def get_public_access_block(ctx: Context, req: Any) -> Answer:
 @operation("DeletePublicAccessBlock")
 def delete_public_access_block(ctx: Context, req: Any) -> Answer:
     """Turns all four settings off."""
-    bucket = bucket_at(ctx, req)
-    BUCKETS.put(ctx, _with_policy(bucket, bucket.policy, bucket.policy_is_public, None))
+    BUCKETS.put(ctx, change(bucket_at(ctx, req), public_access_block=None))
     return None
-
-
-def _with_policy(bucket: Bucket, document: str | None, public: bool, block: PublicAccessBlock | None) -> Bucket:
-    """The bucket with a policy and settings, and with what they come to for callers of other accounts.
-
-    RestrictPublicBuckets leaves of a public policy, for them, its denials and what it allows AWS's services.
-    """
-    outsiders = document
-    if document is not None and public and block is not None and block.restrict_public_buckets:
-        outsiders = for_outsiders(document)
-    return change(bucket, policy=document, policy_is_public=public, outsiders_policy=outsiders, public_access_block=block)
 
 
 def block_of(wanted: Any) -> PublicAccessBlock:
@@ -155,7 +141,7 @@ def public_policy_refused(ctx: Context, action: str, arn: str) -> ServiceExcepti
 
 @lru_cache(256)
 def for_outsiders(document: str) -> str | None:
-    """What RestrictPublicBuckets leaves of a public policy for callers of other accounts."""
+    """What RestrictPublicBuckets leaves of a public policy for callers of other accounts: denials, and what it allows AWS's services."""
     read_ = msgspec.json.decode(document)
     left = [statement for statement in _listed(read_["Statement"]) if _is_for_insiders(statement)]
     return msgspec.json.encode({**read_, "Statement": left}).decode() if left else None
@@ -170,11 +156,9 @@ def policy_for(ctx: Context, bucket: Bucket) -> str | None:
     """The policy that the door evaluates for this caller. It cannot lock the owner's root out of itself."""
     if ctx.principal.kind == "root" and ctx.account == bucket.account and ctx.operation in _OF_POLICIES:
         return None
-    if bucket.account == ctx.account:
+    if bucket.account == ctx.account or bucket.policy is None or not bucket.policy_is_public:
         return bucket.policy
-    if bucket.policy_is_public and bucket.policy is not None and blocked(ctx, bucket).restrict_public_buckets:
-        return for_outsiders(bucket.policy)
-    return bucket.outsiders_policy
+    return for_outsiders(bucket.policy) if blocked(ctx, bucket).restrict_public_buckets else bucket.policy
 
 
 def read(document: str, bucket: Bucket) -> list[Statement]:
@@ -240,56 +224,8 @@ def _fits(action: str, resources: list[str], bucket: Bucket) -> bool:
 
 
 def is_public(statements: list[Statement]) -> bool:
-    """Whether a policy grants anything to an open set of callers.
-
-    Source: "The meaning of 'public'" in "Blocking public access to your Amazon S3 storage".
-    """
-    return any(statement["Effect"] == "Allow" and _is_open(statement) for statement in statements)
-
-
-def _is_open(statement: Statement) -> bool:
-    if "NotPrincipal" not in statement and "*" not in statement["Principal"].get("AWS", ()):
-        return False
-    return not any(_narrows(operator, key.lower(), values) for operator, key, values in _conditions(statement))
-
-
-def _conditions(statement: Statement) -> Iterator[tuple[str, str, list[str]]]:
-    for operator, keys in statement.get("Condition", {}).items():
-        for key, values in keys.items():
-            yield operator.lower().removeprefix("foranyvalue:"), key, values
-
-
-_FIXED_KEYS = frozenset(
-    {
-        "aws:sourcearn",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
-        "aws:sourceowner",
-        "aws:sourceaccount",
-        "aws:userid",
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:principalaccount",
-        "aws:principalarn",
-        "s3:x-amz-server-side-encryption-aws-kms-key-id",
-        "s3:dataaccesspointarn",
-        "s3:dataaccesspointaccount",
-    }
-)
-_FIXING = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"})
-
-
-def _narrows(operator: str, key: str, values: list[str]) -> bool:
-    """Whether a condition leaves only a fixed set of callers or networks."""
-    if operator == "ipaddress" and key == "aws:sourceip":
-        return all(_is_narrow(value) for value in values)
-    return operator in _FIXING and key in _FIXED_KEYS and not any("*" in value or "?" in value or "${" in value for value in values)
-
-
-def _is_narrow(cidr: str) -> bool:
-    """Networks wider than /8 (IPv6: /32) are as good as everybody, private ones excepted."""
-    network = ip_network(cidr, strict=False)
-    return network.prefixlen >= (8 if network.version == 4 else 32) or (network.is_private and network.prefixlen > 0)
+    """Whether a policy grants anything to an open set of callers."""
+    return public.is_public(statements, _FIXED_KEYS)
 
 
 def _listed(value: Any) -> list[Any]:

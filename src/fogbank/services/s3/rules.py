@@ -19,7 +19,6 @@ DAY_MS = 86_400_000
 
 _bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _ip_address = re.compile(r"\d+\.\d+\.\d+\.\d+").fullmatch
-_region = re.compile(r"[a-z]{2,3}(-[a-z]+){1,2}-\d").fullmatch
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
@@ -34,10 +33,6 @@ def check_bucket_name(name: str) -> None:
         or name.endswith(_RESERVED_SUFFIXES)
     ):
         raise ServiceException("InvalidBucketName", "The specified bucket is not valid.", status=400, BucketName=name)
-
-
-def is_region(name: str) -> bool:
-    return bool(_region(name))
 
 
 def check_key(key: str) -> None:
@@ -132,8 +127,6 @@ class Source(NamedTuple):
 def copy_source(text: str) -> Source:
     """`[/]bucket/key[?versionId=id]`, percent-encoded. Errors: InvalidArgument."""
     path, _, query = text.partition("?")
-    if text.startswith("arn:"):
-        raise refusals.invalid_argument("Fogbank copies from buckets only, not from access points", "x-amz-copy-source", text)
     bucket, _, key = unquote(path).removeprefix("/").partition("/")
     if not bucket or not key:
         message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"

@@ -55,7 +55,7 @@ class Grant(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Bucket(Record, frozen=True, kw_only=True):
-    """`versioning` is "" until it is first set. `outsiders_policy` is the policy that callers of other accounts meet.
+    """`versioning` is "" until it is first set.
 
     `settings` are the configurations of which a bucket has at most one (lifecycle, website ...), by kind: see `settings`.
     `ownership` is "" where the controls were deleted (as ObjectWriter); `acl` None where only the owner has a grant.
@@ -70,7 +70,6 @@ class Bucket(Record, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     policy: str | None = None
     policy_is_public: bool = False
-    outsiders_policy: str | None = None
     public_access_block: PublicAccessBlock | None = PublicAccessBlock()
     notifications: tuple[QueueNotification, ...] = ()
     settings: dict[str, Any] = {}

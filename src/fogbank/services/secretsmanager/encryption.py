@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from fogbank.kernel.arn import partition_of
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.services.secretsmanager.addresses import arn_of
 from fogbank.services.secretsmanager.state import Secret, Version, WrappedKey
 from fogbank.store import change
+from fogbank.store.vault import Seal
 
 DEFAULT_KEY = "alias/aws/secretsmanager"
-NONCE_BYTES = 12
 Members = Mapping[str, Any]
 
 
@@ -71,13 +69,12 @@ def seal(ctx: Context, secret: Secret, version_id: str, value: bytes, *, binary:
     _check_reach(ctx, secret, secret.kms_key_id)
     members = {"KeyId": _key_of(secret), "KeySpec": "AES_256", "EncryptionContext": _bound(secret, version_id)}
     made = _kms(ctx, secret, "GenerateDataKey", "EncryptionFailure", members)
-    nonce = ctx.random.bytes(NONCE_BYTES)
     return Version(
         secret=secret.id,
         id=version_id,
         number=ctx.tx.unique(),
         created_at_ms=ctx.now,
-        sealed=nonce + AESGCM(made["Plaintext"]).encrypt(nonce, value, None),
+        sealed=Seal(made["Plaintext"]).seal(value),
         keys=(_wrapped(secret, made["KeyId"], made["CiphertextBlob"]),),
         binary=binary,
     )
@@ -85,8 +82,7 @@ def seal(ctx: Context, secret: Secret, version_id: str, value: bytes, *, binary:
 
 def open_(ctx: Context, secret: Secret, version: Version) -> bytes:
     """A version's value. Errors: DecryptionFailure, AccessDeniedException, InvalidRequestException."""
-    sealed = version.sealed
-    return AESGCM(_data_key(ctx, secret, version)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+    return Seal(_data_key(ctx, secret, version)).open(version.sealed)
 
 
 def _data_key(ctx: Context, secret: Secret, version: Version) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fogbank.access import grammar
+from fogbank.access.public import is_public
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
@@ -16,21 +17,6 @@ from fogbank.store import change
 
 DEFAULT = "default"
 PUBLIC = "This resource policy grants broad access to the secret: it allows actions to principals that a wildcard stands for."
-FIXING_KEYS = frozenset(
-    {
-        "aws:principalaccount",
-        "aws:principalarn",
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:sourceaccount",
-        "aws:sourcearn",
-        "aws:sourceorgid",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
-        "aws:userid",
-    }
-)
-FIXING_OPERATORS = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"})
 Statement = dict[str, Any]
 
 
@@ -53,18 +39,6 @@ def _malformed(why: str) -> ServiceException:
     return ServiceException("MalformedPolicyDocumentException", f"This resource policy is malformed. {why}")
 
 
-def _is_open(statement: Statement) -> bool:
-    """Whether a statement allows something to whoever it may be: everybody, with no condition that fixes who calls."""
-    if statement["Effect"] != "Allow" or ("NotPrincipal" not in statement and "*" not in statement["Principal"].get("AWS", ())):
-        return False
-    for operator, keys in statement.get("Condition", {}).items():
-        if operator.lower().removeprefix("foranyvalue:") in FIXING_OPERATORS:
-            for key, values in keys.items():
-                if key.lower() in FIXING_KEYS and not any("*" in value or "?" in value or "${" in value for value in values):
-                    return False
-    return True
-
-
 def _check_name(req: Any) -> None:
     if req.PolicyName not in (None, DEFAULT):
         raise invalid(f"You can only change the policy {DEFAULT}.")
@@ -80,7 +54,7 @@ def put_resource_policy(ctx: Context, req: Any) -> Answer:
     secret = primary_at(ctx, req.SecretId)
     _check_name(req)
     statements = _read(req.ResourcePolicy)
-    if req.BlockPublicPolicy and any(_is_open(statement) for statement in statements):
+    if req.BlockPublicPolicy and is_public(statements):
         raise ServiceException("PublicPolicyException", PUBLIC)
     replication.put(ctx, change(secret, policy=req.ResourcePolicy, changed_at_ms=ctx.now))
     return named(secret, PolicyName=DEFAULT)
@@ -134,7 +108,7 @@ def validate_resource_policy(ctx: Context, req: Any) -> Answer:
     secret = secret_at(ctx, req.SecretId) if req.SecretId is not None else None
     ctx.authorize("secretsmanager:PutResourcePolicy", arn_of(secret) if secret else "*")
     errors = []
-    if any(_is_open(statement) for statement in _read(req.ResourcePolicy)):
+    if is_public(_read(req.ResourcePolicy)):
         errors.append({"CheckName": "PublicPolicy", "ErrorMessage": PUBLIC})
     if secret is not None:
         SECRETS.put(ctx, change(secret, policy=req.ResourcePolicy))  # the door reads it from here

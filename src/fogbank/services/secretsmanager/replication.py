@@ -14,9 +14,9 @@ from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.secretsmanager import encryption
 from fogbank.services.secretsmanager.addresses import arn_of, primary_at, secret_at
-from fogbank.services.secretsmanager.regions import exists
 from fogbank.services.secretsmanager.state import SECRETS, VERSIONS, Replica, Secret
 from fogbank.store import change
+from fogbank.wire.regions import regions
 
 Values = Mapping[str, bytes]
 
@@ -105,7 +105,7 @@ def add(ctx: Context, secret: Secret, given: list[Any], *, force: bool, values: 
     known = {replica.region for replica in secret.replicas}
     wanted = [each.Region for each in given]
     for region in wanted:
-        if region == secret.region or not exists(region):
+        if region == secret.region or region not in regions():
             raise ServiceException("InvalidParameterException", f"Invalid replica region {region}.")
         if region in known or wanted.count(region) > 1:
             raise ServiceException("InvalidParameterException", f"Secret is already replicated to region {region}.")

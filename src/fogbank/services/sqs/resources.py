@@ -83,7 +83,7 @@ QUEUE = ResourceType(
     delete=lambda ctx, url, properties: ctx.call("sqs", "DeleteQueue", {"QueueUrl": url}),
     list=lambda ctx: every(ctx, "sqs", "ListQueues", {"MaxResults": 1000}, "QueueUrls"),
     parts=(
-        Part(tuple(DEFAULTS), _put),
+        Part(tuple(name for name in DEFAULTS if name != "FifoQueue"), _put),
         tags(
             read=lambda ctx, url: ctx.call("sqs", "ListQueueTags", {"QueueUrl": url})["Tags"] or {},
             add=lambda ctx, url, added: ctx.call("sqs", "TagQueue", {"QueueUrl": url, "Tags": added}),

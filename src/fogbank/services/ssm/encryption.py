@@ -9,15 +9,13 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.services.ssm.names import arn_of
 from fogbank.services.ssm.state import STANDARD, Parameter, Version
+from fogbank.store.vault import Seal
 
 DEFAULT_KEY = "alias/aws/ssm"
-NONCE_BYTES = 12
 
 
 def _kms(ctx: Context, operation: str, key_id: str, members: Mapping[str, Any]) -> Any:
@@ -40,16 +38,14 @@ def seal(ctx: Context, parameter: Parameter, key_id: str, value: str) -> dict[st
     if parameter.tier == STANDARD:
         return {"sealed": _kms(ctx, "Encrypt", key_id, members | {"Plaintext": value.encode()})["CiphertextBlob"]}
     made = _kms(ctx, "GenerateDataKey", key_id, members | {"KeySpec": "AES_256"})
-    nonce = ctx.random.bytes(NONCE_BYTES)
-    sealed = nonce + AESGCM(made["Plaintext"]).encrypt(nonce, value.encode(), None)
-    return {"sealed": sealed, "data_key": made["CiphertextBlob"]}
+    return {"sealed": Seal(made["Plaintext"]).seal(value.encode()), "data_key": made["CiphertextBlob"]}
 
 
 def open_(ctx: Context, parameter: Parameter, version: Version) -> str:
     members = {"CiphertextBlob": version.data_key or version.sealed, "EncryptionContext": {"PARAMETER_ARN": arn_of(parameter)}}
     opened: bytes = _kms(ctx, "Decrypt", version.key_id, members)["Plaintext"]
     if version.data_key:
-        opened = AESGCM(opened).decrypt(version.sealed[:NONCE_BYTES], version.sealed[NONCE_BYTES:], None)
+        opened = Seal(opened).open(version.sealed)
     return opened.decode()
 
 

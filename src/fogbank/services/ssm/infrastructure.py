@@ -8,11 +8,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import botocore.loaders
 import msgspec
 
 from fogbank.wire import model
 from fogbank.wire.index import index
+from fogbank.wire.regions import regions
 
 ROOT = "/aws/service/global-infrastructure"
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
@@ -28,19 +28,10 @@ class _Named(msgspec.Struct):
 
 
 @cache
-def _partitions() -> dict[str, Any]:
-    found = botocore.loaders.create_loader().load_data("endpoints")["partitions"]
-    return {partition["partition"]: partition for partition in found if partition["partition"] in PARTITIONS}
-
-
-@cache
-def regions() -> dict[str, tuple[str, str]]:
-    """Region -> its partition and its long name."""
-    return {
-        region: (name, about["description"])
-        for name, partition in _partitions().items()
-        for region, about in sorted(partition["regions"].items())
-    }
+def _partitions() -> list[dict[str, Any]]:
+    """Where the services of each partition are."""
+    found = msgspec.json.decode((model.folder() / "endpoints.json").read_bytes())["partitions"]
+    return [partition for partition in found if partition["partition"] in PARTITIONS]
 
 
 @cache
@@ -48,7 +39,7 @@ def _endpoints(service: str) -> dict[str, str]:
     """The regions that a service is in, with its host name there; a global service has the same in all regions."""
     prefix = index().entries[service].endpoint
     found: dict[str, str] = {}
-    for partition in _partitions().values():
+    for partition in _partitions():
         about = partition["services"].get(prefix)
         if about is None:
             continue
@@ -70,12 +61,14 @@ def _services() -> tuple[str, ...]:
 @cache
 def _tree() -> Tree:
     """Every parameter, in order of the names; a service's long name, which takes its model to be read, is left open."""
-    found = {f"{ROOT}/regions/{region}": region for region in regions()}
-    for region, (partition, long_name) in regions().items():
-        here = f"{ROOT}/regions/{region}"
-        found[f"{here}/longName"] = long_name
-        found[f"{here}/partition"] = partition
-        found[f"{here}/domain"] = _partitions()[partition]["dnsSuffix"]
+    found: Tree = {}
+    for region, about in regions().items():
+        if about.partition in PARTITIONS:
+            here = f"{ROOT}/regions/{region}"
+            found[here] = region
+            found[f"{here}/longName"] = about.long_name
+            found[f"{here}/partition"] = about.partition
+            found[f"{here}/domain"] = about.domain
     for service in _services():
         there = f"{ROOT}/services/{service}"
         found[there] = service

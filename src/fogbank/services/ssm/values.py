@@ -10,9 +10,9 @@ import msgspec
 import regex  # type: ignore[import-untyped]
 
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
-from fogbank.services.ssm import infrastructure
 from fogbank.services.ssm.names import invalid
 from fogbank.services.ssm.state import STANDARD, VALUE_BYTES
+from fogbank.wire.regions import regions
 
 _GUIDE = "https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"
 PATTERN_S = 0.2
@@ -58,7 +58,7 @@ DATA_TYPES: dict[str, Callable[[str], bool]] = {
     "url": lambda text: _url(text) is not None,
     "json": _parses(msgspec.json.decode),
     "jsonc": _parses(lambda text: msgspec.json.decode(_without_comments(text))),
-    "aws:region": lambda text: text in infrastructure.regions(),
+    "aws:region": lambda text: text in regions(),
     "aws:account:id": _matches(r"\d{12}"),
 }
 ADVANCED_DATA_TYPES = frozenset({"url", "json", "jsonc"})

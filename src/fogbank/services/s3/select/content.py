@@ -19,6 +19,8 @@ from fogbank.services.s3.select.values import Timestamp, failure
 from fogbank.services.s3.state import bucket_at, object_at
 from fogbank.store.blobs import AT_ONCE_BYTES, Slices
 
+Span = tuple[int, int | None]
+"""The records that begin from an offset on, up to another (None: the end)."""
 FRAME_CHARACTERS = 128 * 1024
 """How much of the answer one event carries, about."""
 
@@ -39,10 +41,11 @@ def select_object_content(ctx: Context, req: Any) -> Answer:
     found = object_at(ctx, bucket, req.Key, None)
     seal = encrypting.seal_of(ctx, req, found)
     archive.read(ctx, found)
-    start = _start(req)
+    span = _bounds(req.ScanRange, found.size)
+    start = _start(req, span)
     opened = ctx.blobs.open(ctx, found.blobs, start, max(found.size - start, 0), seal)
     now = Timestamp(datetime.fromtimestamp(ctx.now / 1000, UTC))
-    asked = (req.InputSerialization, req.OutputSerialization, req.ScanRange, req.RequestProgress)
+    asked = (req.InputSerialization, req.OutputSerialization, span, req.RequestProgress)
 
     def work() -> list[dict[str, Any]]:
         return list(_events(query, asked, opened, now))
@@ -78,17 +81,22 @@ def _check_serialization(req: Any) -> None:
     if compressed or quoted or given.Parquet is not None or (given.JSON is not None and given.JSON.Type == "DOCUMENT"):
         message = "Scan range queries are not supported on this type of object. Scan range queries are supported on uncompressed CSV "
         raise failure("UnsupportedScanRangeInput", message + "and JSON objects in LINES mode.")
-    if (span.Start or 0) < 0 or (span.End is not None and span.End < (span.Start or 0) and span.Start is not None):
+    if (span.Start or 0) < 0 or (span.End or 0) < 0 or (span.Start is not None and span.End is not None and span.End < span.Start):
         raise failure("InvalidScanRange", "The provided scan range is invalid.")
 
 
-def _start(req: Any) -> int:
+def _bounds(span: Any, size: int) -> Span | None:
+    """Where a scan range begins and ends; an end alone counts from the object's."""
+    if span is None:
+        return None
+    return (span.Start or 0, span.End) if span.Start is not None or span.End is None else (max(size - span.End, 0), None)
+
+
+def _start(req: Any, span: Span | None) -> int:
     """Where reading begins: so early that the record before a scan range shows its end. A header is at the very beginning."""
-    span = req.ScanRange
-    if span is None or not span.Start or (req.InputSerialization.CSV is not None and _has_header(req.InputSerialization.CSV)):
+    if span is None or (req.InputSerialization.CSV is not None and _has_header(req.InputSerialization.CSV)):
         return 0
-    start: int = span.Start
-    return max(start - len(_delimiter(req.InputSerialization)), 0)
+    return max(span[0] - len(_delimiter(req.InputSerialization)), 0)
 
 
 def _has_header(wanted: Any) -> bool:
@@ -119,6 +127,10 @@ def _events(query: Query, asked: tuple[Any, ...], opened: bytes | Slices, now: T
             raise
         message = f"{given.CompressionType} is not applicable to the queried object. Please correct the request and try again."
         raise failure("InvalidCompressionFormat", message) from None
+    except RecursionError:
+        raise failure("UnsupportedSyntax", "The SQL expression, or a record, is nested too deeply.") from None
+    except UnicodeEncodeError:
+        raise failure("InvalidTextEncoding", "Invalid encoding type. Only UTF-8 encoding is supported.") from None
     yield {"Stats": {"Details": _details(raw.count, counted.count, returned)}}
     yield {"End": {}}
 
@@ -145,7 +157,7 @@ class _Processed:
             yield piece
 
 
-def _payloads(found: Iterable[dict[str, Any]], writer: records.Writer) -> Iterator[bytes]:
+def _payloads(found: Iterable[evaluation.Record], writer: records.Writer) -> Iterator[bytes]:
     left = 0
     for record in found:
         left = writer.add(record)
@@ -156,15 +168,16 @@ def _payloads(found: Iterable[dict[str, Any]], writer: records.Writer) -> Iterat
         yield writer.take()
 
 
-def _rows(query: Query, given: Any, span: Any, content: _Processed, raw: sources.Counted) -> tuple[evaluation.Rows, Iterator[Any]]:
+def _rows(query: Query, given: Any, span: Span | None, content: _Processed, raw: sources.Counted) -> tuple[evaluation.Rows, Iterator[Any]]:
     """Where rows come from, and the rows."""
     last = next((step for step in reversed(query.path) if isinstance(step, str)), "")
     if given.Parquet is not None:
         return sources.Members(last), sources.along(sources.parquet_values(content.read), query.path)
     delimiter = _delimiter(given)
     if given.JSON is not None:
-        pieces = _in_span(sources.records(content, delimiter), span, delimiter)
-        values = sources.json_values(sources.text(pieces), given.JSON.Type == "LINES")
+        lines = given.JSON.Type == "LINES"
+        pieces = _in_span(sources.records(content, delimiter), span, delimiter) if lines else iter(content)
+        values = sources.json_values(sources.text(pieces), lines)
         return sources.Members(last), sources.along(values, query.path)
     if any(step is not None for step in query.path):
         raise failure("UnsupportedSyntax", "Encountered invalid syntax: a path behind S3Object is for JSON and Parquet.")
@@ -180,19 +193,15 @@ def _rows(query: Query, given: Any, span: Any, content: _Processed, raw: sources
     return rows, sources.csv_lists(sources.text(pieces), given.CSV, delimiter.decode())
 
 
-def _in_span(pieces: Iterator[bytes], span: Any, delimiter: bytes) -> Iterator[bytes]:
+def _in_span(pieces: Iterator[bytes], span: Span | None, delimiter: bytes) -> Iterator[bytes]:
     if span is None:
         return pieces
-    first, last = _bounds(span)
+    first, last = span
     return sources.in_range(pieces, max(first - len(delimiter), 0), first, last)
 
 
-def _after_header(pieces: Iterator[bytes], at: int, span: Any) -> Iterator[bytes]:
+def _after_header(pieces: Iterator[bytes], at: int, span: Span | None) -> Iterator[bytes]:
     if span is None:
         return pieces
-    first, last = _bounds(span)
+    first, last = span
     return sources.in_range(pieces, at, max(first, at), last, whole=True)
-
-
-def _bounds(span: Any) -> tuple[int, int | None]:
-    return span.Start or 0, span.End

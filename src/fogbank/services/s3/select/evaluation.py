@@ -9,11 +9,13 @@ from sqlglot import exp
 
 from fogbank.services.s3.select import functions, values
 from fogbank.services.s3.select.functions import AGGREGATES, CALCULATIONS, COMPARISONS, DATE_PARTS, FUNCTIONS, Aggregate
-from fogbank.services.s3.select.language import Query
+from fogbank.services.s3.select.language import Query, is_index
 from fogbank.services.s3.select.values import MISSING, Timestamp, absent, failure
 
 Value = Callable[[Any], Any]
 """An expression: the value that it has for a row."""
+Record = tuple[Sequence[str], Sequence[Any]]
+"""What is selected of a row: names, and their values."""
 Name = tuple[str, bool]
 """A member's name, and whether it was quoted: then its case counts."""
 
@@ -23,7 +25,7 @@ class Rows(Protocol):
 
     def member(self, path: Sequence[Name | int]) -> Value: ...
 
-    def everything(self, row: Any) -> dict[str, Any]: ...
+    def everything(self, row: Any) -> Record: ...
 
 
 class Compiler:
@@ -130,6 +132,8 @@ class Compiler:
         return work
 
     def among(self, node: Any) -> Value:
+        if not node.expressions:
+            raise failure("UnsupportedSyntax", f"Encountered invalid syntax: {node.sql()}")
         value, listed = self.compiled(node.this), [self.compiled(one) for one in node.expressions]
 
         def work(row: Any) -> bool | None:
@@ -163,7 +167,11 @@ class Compiler:
         inner, to = self.compiled(node.this), node.to.this.name
         if to not in values.CASTS:
             raise failure("UnsupportedSyntax", f"CAST does not know the type {node.to.sql()}")
-        scale = int(node.to.expressions[1].name) if len(node.to.expressions) > 1 else None
+        scale = None
+        if len(node.to.expressions) > 1:
+            if not is_index(digits := node.to.expressions[1].name):
+                raise failure("UnsupportedSyntax", f"CAST does not know the type {node.to.sql()}")
+            scale = int(digits)
         return lambda row: values.cast(inner(row), to, scale)
 
     def substring(self, node: Any) -> Value:
@@ -232,7 +240,8 @@ def _path(node: Any) -> list[Name | int]:
         return [*_path(node.this), *_path(node.expression)]
     if isinstance(node, exp.Bracket) and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Literal):
         index = node.expressions[0]
-        return [*_path(node.this), (index.this, True) if index.is_string else int(index.this)]
+        if index.is_string or is_index(index.this):
+            return [*_path(node.this), (index.this, True) if index.is_string else int(index.this)]
     raise failure("UnsupportedSyntax", f"Encountered invalid syntax: {node.sql()}")
 
 
@@ -275,7 +284,7 @@ def _column_name(node: Any, place: int) -> str:
     return f"_{place}"
 
 
-def run(query: Query, rows: Rows, source: Iterable[Any], now: Timestamp) -> Iterator[dict[str, Any]]:
+def run(query: Query, rows: Rows, source: Iterable[Any], now: Timestamp) -> Iterator[Record]:
     """The answer's records, as they are found; one record where the query aggregates."""
     compiler = Compiler(rows, query.alias, now)
     where = None if query.where is None else compiler.compiled(query.where)
@@ -284,10 +293,9 @@ def run(query: Query, rows: Rows, source: Iterable[Any], now: Timestamp) -> Iter
     all_of_it = len(query.columns) == 1 and query.columns[0].is_star
     if not all_of_it and any(column.is_star for column in query.columns):
         raise failure("EvaluatorInvalidArguments", "Other expressions are not allowed in the SELECT list when * is used without dot.")
-    columns = []
-    if not all_of_it:
-        for place, node in enumerate(query.columns, 1):
-            columns.append((_column_name(node, place), compiler.compiled(node.unalias())))
+    columns = [] if all_of_it else query.columns
+    names = [_column_name(node, place) for place, node in enumerate(columns, 1)]
+    wanted = [compiler.compiled(node.unalias()) for node in columns]
     if compiler.aggregates:
         plain = [node for node in query.columns if not _aggregates(node)]
         if any(next(node.find_all(exp.Column), None) is not None for node in plain):
@@ -296,14 +304,14 @@ def run(query: Query, rows: Rows, source: Iterable[Any], now: Timestamp) -> Iter
             if where is None or where(row) is True:
                 for aggregate, inner in compiler.aggregates:
                     aggregate.add(inner(row))
-        yield {name: value(None) for name, value in columns}
+        yield names, [value(None) for value in wanted]
         return
     left = query.limit
     for row in source:
         if left == 0:
             return
         if where is None or where(row) is True:
-            yield rows.everything(row) if all_of_it else {name: value(row) for name, value in columns}
+            yield rows.everything(row) if all_of_it else (names, [value(row) for value in wanted])
             if left is not None:
                 left -= 1
 

@@ -36,11 +36,11 @@ def _stamp(value: Any) -> Timestamp:
 
 def substring(text: Any, start: Any, length: Any = None) -> str:
     """Positions count from 1; what lies before the beginning takes part of the length. Errors: EvaluatorInvalidArguments."""
-    first = int(values.numeric(start)) - 1
+    first = values.whole(start) - 1
     whole = _text(text)
     if length is None:
         return whole[max(first, 0) :]
-    size = int(values.numeric(length))
+    size = values.whole(length)
     if size < 0:
         raise failure("EvaluatorNegativeLimit", "The length of SUBSTRING must not be negative.")
     return whole[max(first, 0) : max(first + size, 0)]
@@ -66,7 +66,7 @@ FUNCTIONS: dict[str, Function] = {
     "CHARACTER_LENGTH": Function(1, 1, lambda text: len(_text(text))),
     "TO_TIMESTAMP": Function(1, 1, _stamp),
     "TO_STRING": Function(2, 2, lambda stamp, pattern: values.formatted(_stamp(stamp), pattern)),
-    "DATE_ADD": Function(3, 3, lambda part, count, stamp: values.added(part, int(values.numeric(count)), _stamp(stamp))),
+    "DATE_ADD": Function(3, 3, lambda part, count, stamp: values.added(part, values.whole(count), _stamp(stamp))),
     "DATE_DIFF": Function(3, 3, lambda part, a, b: values.difference(part, _stamp(a), _stamp(b))),
     "COALESCE": Function(1, 1000, _coalesce, takes_null=True),
     "NULLIF": Function(2, 2, _nullif, takes_null=True),
@@ -133,9 +133,9 @@ def _calculated(calculate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], An
         if absent(a) or absent(b):
             return None
         x, y = values.numeric(a), values.numeric(b)
-        if isinstance(x, float) != isinstance(y, float):
-            x, y = float(x), float(y)
         try:
+            if isinstance(x, float) != isinstance(y, float):
+                x, y = float(x), float(y)
             return calculate(x, y)
         except ArithmeticError as problem:
             raise failure("EvaluatorInvalidArguments", f"The SQL expression cannot be calculated: {problem}") from None
@@ -153,14 +153,21 @@ def joined(a: Any, b: Any) -> str | None:
 
 @lru_cache(256)
 def _like(pattern: str, escape: str | None) -> re.Pattern[str]:
-    out, escaped = "", False
+    """What stands between two `%` matches where it first can, and is not looked for again: a long text takes no longer than that."""
+    pieces, escaped = [""], False
     for sign in pattern:
         if sign == escape and not escaped:
             escaped = True
             continue
-        out += re.escape(sign) if escaped or sign not in "%_" else ".*" if sign == "%" else "."
+        if sign == "%" and not escaped:
+            pieces.append("")
+        else:
+            pieces[-1] += re.escape(sign) if escaped or sign != "_" else "."
         escaped = False
-    return re.compile(out, re.DOTALL)
+    first, *others = pieces
+    *inner, last = others or [None]
+    found = "".join(f"(?>.*?{piece})" for piece in inner)
+    return re.compile(first + found + ("" if last is None else f".*{last}"), re.DOTALL)
 
 
 def like(value: Any, pattern: Any, escape: str | None = None) -> bool | None:

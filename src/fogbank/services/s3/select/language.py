@@ -54,12 +54,12 @@ def read(expression: str) -> Query:
     try:
         plain, path = _without_path(expression)
         tree = _Select().parse(plain)
-    except SqlglotError as problem:
+    except (SqlglotError, RecursionError) as problem:
         first = str(problem).partition("\n")[0]
         raise failure("ParseUnexpectedToken", f"The SQL expression could not be parsed: {first}") from None
     (select,) = tree if len(tree) == 1 else (None,)
-    if not isinstance(select, exp.Select):
-        raise failure("ParseSelectMissingFrom", "The SQL expression has to be one SELECT.")
+    if not isinstance(select, exp.Select) or not select.expressions:
+        raise failure("ParseSelectMissingFrom", "The SQL expression has to be one SELECT of something.")
     for name, value in select.args.items():
         if value and name not in ("expressions", "from_", "where", "limit"):
             raise _unsupported(name.rstrip("_"))
@@ -83,14 +83,21 @@ def _unsupported(what: str) -> Exception:
 
 def _limit(limit: exp.Expression) -> int:
     count = limit.expression
-    if not isinstance(count, exp.Literal) or count.is_string or not str(count.this).isdigit():
+    if not isinstance(count, exp.Literal) or count.is_string or not is_index(count.this):
         raise failure("EvaluatorInvalidArguments", "LIMIT has to be a positive integer.")
     return int(count.this)
+
+
+def is_index(text: str) -> bool:
+    """Whether a text is a number that something can be counted by."""
+    return text.isdecimal() and len(text) < 19
 
 
 def _without_path(expression: str) -> tuple[str, tuple[Step, ...]]:
     """The expression with a bare S3Object behind its FROM, and the path that stood there."""
     found = _Select().tokenize(expression)
+    if not found or found[0].token_type is not TokenType.SELECT:
+        raise failure("ParseSelectMissingFrom", "The SQL expression has to begin with SELECT.")
     for place, token in enumerate(found[:-1]):
         if token.token_type is TokenType.FROM and found[place + 1].text.upper() == "S3OBJECT":
             steps, after = _steps(found, place + 2)
@@ -115,7 +122,7 @@ def _steps(found: Sequence[Token], place: int) -> tuple[tuple[Step, ...], int]:
             if inner.token_type is TokenType.STAR:
                 steps.append(None)
             else:
-                steps.append(int(inner.text) if inner.text.isdigit() else inner.text)
+                steps.append(int(inner.text) if is_index(inner.text) else inner.text)
             place += 3
         else:
             break

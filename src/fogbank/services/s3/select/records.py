@@ -9,13 +9,14 @@ from typing import Any, Protocol
 import msgspec
 
 from fogbank.services.s3.select import values
+from fogbank.services.s3.select.evaluation import Record
 from fogbank.services.s3.select.values import MISSING, Timestamp, failure
 
 
 class Writer(Protocol):
     """Takes records, and gives what they came to as bytes."""
 
-    def add(self, record: dict[str, Any]) -> int:
+    def add(self, record: Record) -> int:
         """Returns how many characters are waiting to be taken."""
         ...
 
@@ -52,9 +53,9 @@ class _Json:
         self._end = wanted.RecordDelimiter if wanted.RecordDelimiter is not None else "\n"
         self._out = io.StringIO()
 
-    def add(self, record: dict[str, Any]) -> int:
+    def add(self, record: Record) -> int:
         """Members that are missing are left out."""
-        self._out.write(_json({name: _shown(value) for name, value in record.items() if value is not MISSING}) + self._end)
+        self._out.write(_json({name: _shown(value) for name, value in zip(*record, strict=True) if value is not MISSING}) + self._end)
         return self._out.tell()
 
     def take(self) -> bytes:
@@ -81,8 +82,8 @@ class _Csv:
             lineterminator=wanted.RecordDelimiter if wanted.RecordDelimiter is not None else "\n",
         )
 
-    def add(self, record: dict[str, Any]) -> int:
-        self._rows.writerow([value if type(value) is str else _csv_text(value) for value in record.values()])
+    def add(self, record: Record) -> int:
+        self._rows.writerow([value if type(value) is str else _csv_text(value) for value in record[1]])
         return self._out.tell()
 
     def take(self) -> bytes:

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
+from fogbank.kernel.errors import ServiceException
 from fogbank.services.s3 import arrow
-from fogbank.services.s3.select.evaluation import Name, Value
-from fogbank.services.s3.select.language import Step
+from fogbank.services.s3.select.evaluation import Name, Record, Value
+from fogbank.services.s3.select.language import Step, is_index
 from fogbank.services.s3.select.values import MISSING, failure
 
 RECORD_CHARACTERS = 1 << 20
 """The longest record."""
+csv.field_size_limit(RECORD_CHARACTERS)
 
 
 class Counted(io.RawIOBase):
@@ -66,7 +68,10 @@ class Content(Protocol):
 def records(content: Content, delimiter: bytes) -> Iterator[bytes]:
     """The pieces between delimiters, with them. Errors: OverMaxRecordSize."""
     if delimiter == b"\n":
-        yield from content
+        for piece in content:
+            if len(piece) > RECORD_CHARACTERS:
+                raise _too_long()
+            yield piece
         return
     left = b""
     while chunk := content.read(1 << 16):
@@ -74,9 +79,13 @@ def records(content: Content, delimiter: bytes) -> Iterator[bytes]:
         for piece in whole:
             yield piece + delimiter
         if len(left) > RECORD_CHARACTERS:
-            raise failure("OverMaxRecordSize", "The length of a record in the input or result is greater than the maxCharsPerRecord limit.")
+            raise _too_long()
     if left:
         yield left
+
+
+def _too_long() -> ServiceException:
+    return failure("OverMaxRecordSize", "The length of a record in the input or result is greater than the maxCharsPerRecord limit.")
 
 
 def in_range(pieces: Iterable[bytes], start: int, first: int, last: int | None, *, whole: bool = False) -> Iterator[bytes]:
@@ -122,19 +131,19 @@ class CsvRows:
         place = self._exact.get(name) if quoted else self._exact.get(name, self._folded.get(name.lower()))
         if place is not None:
             return place
-        if name[:1] == "_" and name[1:].isdigit() and int(name[1:]) > 0:
+        if name[:1] == "_" and is_index(name[1:]) and int(name[1:]) > 0:
             return int(name[1:]) - 1
         if self.names is not None:
             raise failure("MissingHeaders", "Some headers in the query are missing from the file. Check the file and try again.")
         raise failure("InvalidColumnIndex", "The column index in the SQL expression is not valid.")
 
-    def everything(self, row: list[str]) -> dict[str, Any]:
+    def everything(self, row: list[str]) -> Record:
         """By the header's names; what has none there, by its place."""
         names = self._named.get(len(row))
         if names is None:
             header = list(self.names or ())[: len(row)]
             names = self._named[len(row)] = [*header, *(f"_{place + 1}" for place in range(len(header), len(row)))]
-        return dict(zip(names, row, strict=True))
+        return names, row
 
 
 def csv_lists(pieces: Iterable[str], wanted: Any, delimiter: str) -> Iterator[list[str]]:
@@ -185,8 +194,8 @@ class Members:
 
         return work
 
-    def everything(self, row: Any) -> dict[str, Any]:
-        return row if isinstance(row, dict) else {self._name or "_1": row}
+    def everything(self, row: Any) -> Record:
+        return (list(row), list(row.values())) if isinstance(row, dict) else ([self._name or "_1"], [row])
 
 
 def _step(one: Name | int) -> Value:

@@ -57,11 +57,11 @@ def timestamp(text: str) -> Timestamp:
     if found is None:
         raise failure("CastFailed", f"Attempt to convert from one data type to another using CAST failed in the SQL expression: {text}")
     year, month, day, hour, minute, second, fraction, offset = found.groups()
-    zone = UTC
-    if offset not in (None, "Z"):
-        hours, minutes = int(offset[1:3]), int(offset[4:])
-        zone = timezone((-1 if offset[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes))
     try:
+        zone = UTC
+        if offset not in (None, "Z"):
+            hours, minutes = int(offset[1:3]), int(offset[4:])
+            zone = timezone((-1 if offset[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes))
         at = datetime(
             *(int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0)),
             microsecond=int((fraction or "0")[:6].ljust(6, "0")),
@@ -167,6 +167,8 @@ def _format_piece(at: datetime, piece: str) -> str:
 
 def number(text: str) -> int | Decimal | None:
     """The number that a text is, or None."""
+    if "_" in text:  # which Python reads over
+        return None
     try:
         return int(text)
     except ValueError:
@@ -187,6 +189,17 @@ def numeric(value: Any) -> int | float | Decimal:
     elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return value
     raise failure("InvalidDataType", f"The SQL expression contains an invalid data type: {value!r} is no number.")
+
+
+def whole(value: Any) -> int:
+    """An operand as a whole number of eight bytes. Errors: InvalidDataType."""
+    found = numeric(value)
+    if not _LEAST <= found <= _MOST:
+        raise failure("InvalidDataType", f"The SQL expression contains an invalid data type: {found} is no INT.")
+    return int(found)
+
+
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 
 def comparable(a: Any, b: Any) -> tuple[Any, Any] | None:
@@ -221,9 +234,16 @@ def _like(value: Any, other: Any) -> Any:
 def _to_int(value: Any) -> int:
     if isinstance(value, str):
         value = number(value)
-        if value is None:
-            raise ValueError(value)
+    if value is None or not _LEAST <= value <= _MOST:
+        raise ValueError(value)
     return int(value)
+
+
+def _to_decimal(value: Any) -> Decimal:
+    made = Decimal(str(value))
+    if not made.is_finite():
+        raise ValueError(value)
+    return made
 
 
 def _to_bool(value: Any) -> bool:
@@ -249,7 +269,7 @@ CASTS: dict[str, Callable[[Any], Any]] = {
     "BOOLEAN": _to_bool,
     "FLOAT": float,
     "DOUBLE": float,
-    "DECIMAL": lambda value: Decimal(str(value)),
+    "DECIMAL": _to_decimal,
     "TEXT": text_of,
     "VARCHAR": text_of,
     "TIMESTAMP": _to_timestamp,
