@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from fogbank.kernel.arn import partition_of
 from fogbank.kernel.chance import Chance
 from fogbank.kernel.http import HttpRequest
+
+T = TypeVar("T")
 
 
 class Door(Protocol):
@@ -185,6 +187,12 @@ class Context:
         `task` is "service.name"; `payload` is what msgpack can carry.
         """
         self.door.later(self, task, payload, at_ms if at_ms is not None else self.now + int(delay_s * 1000))
+
+    def beside(self, what: str, work: Callable[[], T]) -> T:
+        """What long work gives that touches nothing of the cloud (a key pair). It is done on a thread: Waiting is raised meanwhile,
+        and the request run again."""
+        done: T = self.blobs.beside(self, (self.request_id, what), work)
+        return done
 
     def as_role(self, role: Role) -> Context:
         """This request, carried on as a role that trusts the service. Errors: AccessDenied."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from threading import Thread
 from typing import Any
 
 import pytest
+
+from fogbank.testing.cloud import boto
 
 from .conftest import ACCOUNT, DAY_S, Make, Refused
 
@@ -216,3 +219,18 @@ def test_aliases_name_keys(cloud: Any, kms: Any, make: Make, refused: Refused) -
     first = kms.list_aliases(Limit=40)
     assert [a["AliasName"] for a in first["Aliases"]] == [f"alias/{number:02}" for number in range(40)]
     assert len(kms.list_aliases(Limit=40, Marker=first["NextMarker"])["Aliases"]) == 10
+
+
+def test_nobody_waits_for_somebody_else_s_rsa(cloud: Any, kms: Any) -> None:
+    """While a key pair is made, which takes long, other calls are answered."""
+    maker = boto(cloud.endpoint, "kms")
+    done: list[Any] = []
+    thread = Thread(target=lambda: done.extend(maker.create_key(KeySpec="RSA_4096", KeyUsage="SIGN_VERIFY") for _ in range(4)))
+    thread.start()
+    answered = 0
+    while thread.is_alive():
+        kms.list_aliases()
+        answered += 1
+    thread.join()
+    assert len(done) == 4
+    assert answered > 20

@@ -62,7 +62,7 @@ def _data_key_pair(ctx: Context, req: Any) -> tuple[bytes, dict[str, Any]]:
         raise NotImplementedOperation("kms", ctx.operation, f"with the KeyPairSpec {req.KeyPairSpec}")
     key = _sealing_key(ctx, req)
     faults.check_dry_run(req)
-    private, public = pairs.make(req.KeyPairSpec, ctx.random)
+    private, public = pairs.make(ctx, req.KeyPairSpec)
     sealed = seal(ctx, key, SYMMETRIC, private, req.EncryptionContext)
     uses.note(ctx, key)
     return private, {

@@ -61,7 +61,7 @@ def get_parameters_for_import(ctx: Context, req: Any) -> Answer:
         raise faults.invalid(
             f"Wrapping algorithm {req.WrappingAlgorithm} with wrapping key spec {req.WrappingKeySpec} cannot wrap {key.spec} key material."
         )
-    private, public = pairs.make(req.WrappingKeySpec, ctx.random)
+    private, public = pairs.make(ctx, req.WrappingKeySpec)
     until_ms = ctx.now + TOKEN_MS
     token = msgspec.msgpack.encode(Token(key.arn, until_ms, req.WrappingAlgorithm, private))
     return {

@@ -65,7 +65,7 @@ def related(ctx: Context, key: Key) -> list[Key]:
 
 def add(ctx: Context, key: Key, made_by: str = "", at_ms: int = 0) -> None:
     """Gives a key new material, which encrypts from now on, by a rotation of this kind and instant; its related keys get the same."""
-    secret, public = pairs.make(key.spec, ctx.random)
+    secret, public = pairs.make(ctx, key.spec)
     number = key.materials + 1
     material = sealed(ctx, key, number, secret, public, made_by=made_by, rotated_at_ms=at_ms)
     for each in related(ctx, key):

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from fogbank.kernel.chance import Chance
+from fogbank.kernel.context import Context
 from fogbank.services.kms.specs import SPECS
 
 _CURVES: dict[str, type[ec.EllipticCurve]] = {
@@ -60,12 +60,12 @@ def public_bytes(key: Any) -> bytes:
     return made
 
 
-def make(spec: str, chance: Chance) -> tuple[bytes, bytes]:
-    """A new secret of a spec, and its public half ("" for a symmetric one)."""
+def make(ctx: Context, spec: str) -> tuple[bytes, bytes]:
+    """A new secret of a spec, and its public half ("" for a symmetric one). RSA takes up to a second, which nobody else waits for."""
     kind = SPECS[spec]
     if not kind.asymmetric:
-        return chance.bytes(kind.bytes[0]), b""
-    key = _MADE[spec]()
+        return ctx.random.bytes(kind.bytes[0]), b""
+    key = ctx.beside(f"kms.{spec}", _MADE[spec]) if spec.startswith("RSA") else _MADE[spec]()
     return private_bytes(key), public_bytes(key)
 
 
