@@ -164,8 +164,7 @@ def _file(service: str) -> dict[str, Any]:
 @cache
 def schema(name: str) -> Schema | None:
     """The schema of a type ("AWS::SQS::Queue"), or None where AWS has no such type."""
-    owner, _, rest = name.partition("::")
-    document = _file(rest.partition("::")[0]).get(name) if owner == "AWS" else None
+    document = _file("".join(name.split("::")[1:2])).get(name)
     return None if document is None else Schema(name, document)
 
 
