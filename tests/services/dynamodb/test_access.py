@@ -97,11 +97,14 @@ def test_attributes_and_select(db: Any, table: str, person: Person, refused: Ref
         "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "open"]},
         "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES", "dynamodb:ReturnValues": ["NONE", "UPDATED_NEW"]},
     }
-    user = person(statement(["GetItem", "UpdateItem", "Query"], **condition))
+    user = person(statement(["GetItem", "PutItem", "UpdateItem", "BatchWriteItem", "Query"], **condition))
     key = wire(pk="a", sk="b")
     user.get_item(TableName=table, Key=key, ProjectionExpression="#o", ExpressionAttributeNames={"#o": "open"})
     denied(refused, user.get_item, TableName=table, Key=key)
     denied(refused, user.get_item, TableName=table, Key=key, ProjectionExpression="secret")
+    user.put_item(TableName=table, Item=wire(pk="a", sk="b", open=1))
+    user.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": wire(pk="a", sk="b", open=1)}}]})
+    denied(refused, user.put_item, TableName=table, Item=wire(pk="a", sk="b", secret=1))
     user.update_item(TableName=table, Key=key, UpdateExpression="SET #o = pk", ExpressionAttributeNames={"#o": "open"})
     for source in ("secret", "if_not_exists(secret, pk)"):
         stolen = {"UpdateExpression": f"SET #o = {source}", "ExpressionAttributeNames": {"#o": "open"}, "ReturnValues": "UPDATED_NEW"}
@@ -191,3 +194,14 @@ def test_resource_policies(cloud: Any, db: Any, make: Made, person: Person, refu
     denied(refused, user.scan, TableName="table")
     assert refused(db.get_resource_policy, ResourceArn=TABLE)[0] == "PolicyNotFoundException"
     assert refused(db.put_resource_policy, ResourceArn=TABLE, Policy="{}")[0] == "ValidationException"
+
+
+def test_a_policy_that_locks_out_is_confirmed(db: Any, table: str, person: Person, refused: Refused) -> None:
+    """Who would not be allowed to change the policy again must say that this is meant."""
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "dynamodb:PutResourcePolicy", "Resource": TABLE}
+    members = {"ResourceArn": TABLE, "Policy": json.dumps({"Version": "2012-10-17", "Statement": [deny]})}
+    user = person(statement(["PutResourcePolicy"]))
+    assert refused(user.put_resource_policy, **members)[0] == "ValidationException"
+    assert refused(db.get_resource_policy, ResourceArn=TABLE)[0] == "PolicyNotFoundException"
+    user.put_resource_policy(**members, ConfirmRemoveSelfResourceAccess=True)
+    denied(refused, user.put_resource_policy, **members, ConfirmRemoveSelfResourceAccess=True)

@@ -117,3 +117,23 @@ def test_an_index_is_filled_under_a_key(cloud: Any, make: Made, db: Any, key: st
     db.describe_table(TableName="secret")
     cloud.settle()
     assert db.describe_table(TableName="secret")["Table"]["GlobalSecondaryIndexes"][0]["ItemCount"] in (0, 5)
+
+
+def test_sessions_of_one_name_are_not_one_caller(cloud: Any, make: Made, db: Any, key: str) -> None:
+    """What one session has opened stays closed to another of the same name whose session policy does not let it use the key."""
+    make("secret", SSESpecification={"Enabled": True, "KMSMasterKeyId": key})
+    db.put_item(TableName="secret", Item=wire(pk="a"))
+    trust = {"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "sts:AssumeRole"}
+    iam = cloud.client("iam")
+    role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    everything = {"Version": "2012-10-17", "Statement": [{**ALLOWED, "Action": "*"}]}
+    iam.put_role_policy(RoleName="reader", PolicyName="all", PolicyDocument=json.dumps(everything))
+
+    def session(*statements: dict[str, Any]) -> Any:
+        policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        made = cloud.client("sts").assume_role(RoleArn=role["Role"]["Arn"], RoleSessionName="one", Policy=policy)["Credentials"]
+        return cloud.client("dynamodb", made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+
+    assert session({**ALLOWED, "Action": "*"}).get_item(TableName="secret", Key=wire(pk="a"))["Item"] == wire(pk="a")
+    with pytest.raises(db.exceptions.ClientError, match="kms:Decrypt"):
+        session(ALLOWED).get_item(TableName="secret", Key=wire(pk="a"))

@@ -179,3 +179,16 @@ def test_a_transaction_keeps_indexes(db: Any, make: Made) -> None:
         failing["Put"]["ConditionExpression"] = "attribute_not_exists(pk)"
         db.transact_write_items(TransactItems=[put("table", pk="c", g="1"), failing])
     assert db.scan(TableName="table", IndexName="by_g")["Count"] == 2
+
+
+def test_one_item_twice_is_refused_before_conditions(db: Any, table: str, refused: Refused) -> None:
+    """A transaction that names an item twice is invalid, whatever its conditions come to."""
+    check = {"TableName": table, "Key": wire(pk="a", sk="b"), "ConditionExpression": "attribute_exists(pk)"}
+    message = "Transaction request cannot include multiple operations on one item"
+    parts = [put(table, pk="a", sk="b"), {"ConditionCheck": check}]
+    assert refused(db.transact_write_items, TransactItems=parts) == ("ValidationException", message)
+    statements = [
+        {"Statement": f"INSERT INTO {table} VALUE {{'pk': 'a', 'sk': 'b'}}"},
+        {"Statement": f"UPDATE {table} SET x = 1 WHERE pk = 'a' AND sk = 'b'"},
+    ]
+    assert refused(db.execute_transaction, TransactStatements=statements) == ("ValidationException", message)

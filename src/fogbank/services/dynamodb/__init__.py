@@ -1,16 +1,18 @@
 """Amazon DynamoDB: tables, items, indexes, queries, transactions.
 
 Read in this order: `state` (the model of the data), `values` and `numbers` (attribute values), `schema` (a table, compiled: where
-items go), `addresses` (names and ARNs); `expressions/` (the language); `bodies`, `changes` (how an item is written: the one way)
-and `items`; `reading` and `query`; `batches`, `transactions`; `partiql/`,
-`executing`, `statements` (PartiQL); `capacity` (units and throttling), `collections`.
-Tables: `definitions`, `tables`, `updates`, `descriptions`, `counts`, `tasks`. Who may: `policies`, `tags`, `access`; `encryption`.
+items go), `addresses` (names and ARNs), `faults` (the refusals that all share); `expressions/` (the language); `bodies`, `changes`
+(how an item is written: the one way) and `items`; `reading` and `query`; `batches`, `transactions`; `partiql/`, `executing`,
+`statements` (PartiQL); `capacity` (units and throttling), `collections`.
+Tables: `definitions`, `tables`, `updates`, `descriptions`, `counts`, `tasks`, `limits`. Who may: `policies`, `tags`, `access`;
+`encryption`. As CloudFormation has them: `resources`, `resource_parts`.
 
-With time: `timeline` (its model), `following` (whom `changes` tells of a change); `streaming` and `streams` (a service of its own, see
-`streams_manifest`); `expiring` and `ttl`; `replicating` and `replicas` (global tables); `copying`, `restoring`, `backups`, `recovery`;
+With time: `timeline` (its model), `following` (whom `changes` tells of a change); `streaming` and `streams` (a service of its own);
+`expiring` and `ttl`; `replicating` and `replicas` (global tables); `copying`, `restoring`, `backups`, `recovery`;
 `transfers`, `exports` and `exporting`, `imports` and `importing`; `insights` (what waits for CloudWatch and Kinesis).
 
-Not implemented, and so answered by the door: global tables of version 2017.11.29, auto scaling of replicas, Kinesis destinations.
+Not implemented, and so answered by the door: global tables of version 2017.11.29, auto scaling of replicas, Kinesis destinations,
+searching vectors, bulk operations.
 
 An index is never behind its table, so an eventually consistent read is as good as a consistent one, and costs half.
 """
@@ -36,6 +38,7 @@ from fogbank.services.dynamodb import (
     restoring,
     statements,
     streaming,
+    streams,
     tables,
     tags,
     tasks,
@@ -43,9 +46,10 @@ from fogbank.services.dynamodb import (
     ttl,
     updates,
 )
-from fogbank.services.dynamodb.streams_manifest import DYNAMODBSTREAMS, STREAM
 
 __all__ = ["DYNAMODBSTREAMS", "SERVICE"]
+
+STREAM = Resource("stream", arn=streams.of_request, policy=streams.policy_of)
 
 SERVICE = Service(
     "dynamodb",
@@ -85,3 +89,6 @@ SERVICE = Service(
     conditions=access.CONDITIONS,
     keeps=recovery.keeps,
 )
+
+DYNAMODBSTREAMS = Service("dynamodbstreams", modules=[streams], resources=[STREAM])
+"""A service of its own over the same state."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fogbank.kernel.context import Context
-from fogbank.services.dynamodb import expressions, schema
+from fogbank.services.dynamodb import expressions, schema, values
 from fogbank.services.dynamodb.addresses import get_table, named_arn
 from fogbank.services.dynamodb.expressions import Asked
 from fogbank.services.dynamodb.values import Item
@@ -18,10 +18,11 @@ Condition = Callable[[Context, Any], Any]
 
 
 def _text(value: Any) -> str | None:
-    """A key's value as a policy compares it."""
-    if not isinstance(value, dict):
+    """A key's value as a policy compares it: canonical, so that 1.0 is 1. Raises ValidationException."""
+    if value is None:
         return None
-    return next((str(content) for kind, content in value.items() if kind in ("S", "N", "B")), None)
+    values.check_value(value)
+    return next((content for kind, content in value.items() if kind in values.ORDERED), None)
 
 
 def leading_keys(ctx: Context, req: Any) -> list[str] | None:
@@ -66,8 +67,10 @@ def named_in(asked: Asked) -> set[str]:
     return found
 
 
-def selected(ctx: Context, req: Any) -> str:
-    """What of the items a request wants to have."""
+def selected(ctx: Context, req: Any) -> str | None:
+    """What of the items a request wants to have; None of one that writes."""
+    if not hasattr(req, "ProjectionExpression"):
+        return None
     select: str | None = getattr(req, "Select", None)
     if select is not None:
         return select
@@ -76,13 +79,21 @@ def selected(ctx: Context, req: Any) -> str:
     return "ALL_PROJECTED_ATTRIBUTES" if getattr(req, "IndexName", None) else "ALL_ATTRIBUTES"
 
 
+def _mode(name: str) -> Condition:
+    """A member that is NONE where it is not given; None of a request that has no such member."""
+    return lambda ctx, req: (getattr(req, name) or "NONE") if hasattr(req, name) else None
+
+
 CONDITIONS: dict[str, Condition] = {
     "dynamodb:leadingkeys": leading_keys,
     "dynamodb:attributes": attributes,
     "dynamodb:select": selected,
-    "dynamodb:returnvalues": lambda ctx, req: getattr(req, "ReturnValues", None) or "NONE",
-    "dynamodb:returnconsumedcapacity": lambda ctx, req: getattr(req, "ReturnConsumedCapacity", None) or "NONE",
+    "dynamodb:returnvalues": _mode("ReturnValues"),
+    "dynamodb:returnconsumedcapacity": _mode("ReturnConsumedCapacity"),
 }
+
+
+_RETURNED = _mode("ReturnValuesOnConditionCheckFailure")
 
 
 class Parts:
@@ -108,7 +119,7 @@ class Parts:
             dynamodb__LeadingKeys=lambda: self._of(leading_keys, part),
             dynamodb__Attributes=lambda: self._of(attributes, part),
             dynamodb__Select=lambda: self._of(selected, part),
-            dynamodb__ReturnValues=lambda: self._of(_returned, part),
+            dynamodb__ReturnValues=lambda: self._of(_RETURNED, part),
             dynamodb__ReturnConsumedCapacity=self._mode,
             dynamodb__EnclosingOperation=self._ctx.operation,
         )
@@ -120,12 +131,9 @@ class Parts:
         return condition(self._ctx, part)
 
 
-def _returned(ctx: Context, part: Any) -> str:
-    return getattr(part, "ReturnValuesOnConditionCheckFailure", None) or "NONE"
-
-
 def authorize_batch(ctx: Context, action: str, name: str, req: Any, keys: list[Item], asked: Asked | None) -> None:
-    """Checks one table of a batch, with the condition keys of all its parts together."""
+    """Checks one table of a batch, with the condition keys of all its parts together. `asked` is None for one that writes."""
+    select = None if asked is None else "ALL_ATTRIBUTES" if asked.projection is None else "SPECIFIC_ATTRIBUTES"
 
     def leading() -> list[str] | None:
         table = get_table(ctx, name)
@@ -140,6 +148,6 @@ def authorize_batch(ctx: Context, action: str, name: str, req: Any, keys: list[I
         named_arn(ctx, name) or "*",
         dynamodb__LeadingKeys=leading,
         dynamodb__Attributes=named,
-        dynamodb__Select="SPECIFIC_ATTRIBUTES" if asked is not None and asked.projection is not None else "ALL_ATTRIBUTES",
+        dynamodb__Select=select,
         dynamodb__ReturnConsumedCapacity=req.ReturnConsumedCapacity or "NONE",
     )

@@ -21,8 +21,8 @@ _SEALED = b"\0"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, dict[str, object]]).decode
-_seals: dict[tuple[bytes, str], tuple[Seal, int]] = {}
-"""By wrapped data key and caller: what opens it, and since when."""
+_seals: dict[tuple[bytes, str, str], tuple[Seal, int]] = {}
+"""By wrapped data key, caller and session: what opens it, and since when."""
 
 
 def packed(ctx: Context, table: Table, item: Item) -> bytes:
@@ -57,7 +57,7 @@ def turned(ctx: Context, table: Table, body: bytes) -> bytes:
 def _seal(ctx: Context, table: Table) -> Seal:
     """What opens and seals a table's bodies, for this caller. Raises AccessDeniedException."""
     assert table.encryption is not None
-    key = (table.encryption.wrapped, ctx.principal.arn)
+    key = (table.encryption.wrapped, ctx.principal.arn, ctx.principal.session)
     kept = _seals.get(key)
     if kept is not None and kept[1] <= ctx.now < kept[1] + KEPT_MS:
         return kept[0]

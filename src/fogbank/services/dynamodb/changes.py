@@ -89,16 +89,18 @@ def put(ctx: Context, table: Table, item: Item, asked: Asked, reveal: str | None
 
 
 def update(ctx: Context, table: Table, key: Item, asked: Asked, reveal: str | None = None) -> Change:
-    """An item changed, or made where there is none."""
+    """An item changed, or made where there is none (unless an older parameter only takes attributes away)."""
     change = look_up(ctx, table, key)
     require(ctx, change, asked, reveal)
     old, compiled = change.old, change.schema
     if asked.update is None:
         new = dict(key) if old is None else old
     else:
-        for name in asked.update.attributes:
+        for name in asked.update.plan.written.attributes:
             if name in compiled.keys:
                 raise invalid_values(f"Cannot update attribute {name}. This attribute is part of the key")
+        if old is None and not asked.update.plan.makes:
+            return change
         new = asked.update.apply(key if old is None else old)
     change.new, change.size = new, values.size(new)
     compiled.check(new, change.size, update=True)

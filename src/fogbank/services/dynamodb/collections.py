@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
-from fogbank.services.dynamodb.schema import Schema
 from fogbank.services.dynamodb.state import COLLECTION_LIMIT_BYTES, COLLECTIONS, Collection
-from fogbank.services.dynamodb.values import Item
 
 if TYPE_CHECKING:
     from fogbank.services.dynamodb.changes import Change
@@ -16,18 +14,11 @@ if TYPE_CHECKING:
 GIB = 1 << 30
 
 
-def measured(schema: Schema, item: Item | None, size: int) -> int:
-    """The bytes of an item in its collection: in the table, and in each local index that it is in."""
-    if item is None:
-        return 0
-    local = [view for view in schema.indexes if view.index is not None and view.index.local]
-    return size + sum(view.size(item, size) for view in local if view.place(item) is not None)
-
-
 def follow(ctx: Context, change: Change) -> None:
     """Keeps the size of the collection of a changed item. Raises ItemCollectionSizeLimitExceededException."""
     schema = change.schema
-    grown = measured(schema, change.new, change.size) - measured(schema, change.old, change.old_size)
+    before = schema.measured(change.old, change.old_size) if change.old is not None else 0
+    grown = (schema.measured(change.new, change.size) if change.new is not None else 0) - before
     contents, partition = change.table.contents, change.place[0]
     known = COLLECTIONS.get(ctx, contents, partition)
     size = (known.size if known is not None else 0) + grown

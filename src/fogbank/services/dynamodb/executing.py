@@ -117,7 +117,7 @@ class Execution:
             found.update(view.types)
         if isinstance(self.root, Insert):
             found.update(self.item())
-        for part in (plan.projection, plan.update.written if plan.update is not None else None):
+        for part in (plan.projection, plan.update):
             if part is not None:
                 found.update(part.attributes)
         return sorted(found)
@@ -139,6 +139,10 @@ class Execution:
         if plan.key is None:
             raise invalid("Where clause does not contain a mandatory equality on all key attributes")
         return {name: self.values[literal] for name, literal in plan.key}
+
+    def named(self) -> Item:
+        """The item that is put, or the key of the one that is meant."""
+        return self.item() if isinstance(self.root, Insert) else self.key()
 
     def condition(self) -> Condition | None:
         """What is left of the conditions, to be tested of items."""

@@ -75,10 +75,9 @@ def export(ctx: Context, payload: dict[str, Any]) -> Answer:
     one = EXPORTS.get(ctx, *payload["key"])
     if one is None or one.status != "IN_PROGRESS":
         return None
-    transfers.carry_on(ctx, one)
     mark = ctx.tx.mark()
     try:
-        _write(ctx, one, payload)
+        _write(ctx.as_caller(one.caller), one, payload)
     except ServiceException as refused:
         ctx.tx.undo(mark)
         EXPORTS.put(ctx, change(one, ended_at_ms=ctx.now, **transfers.failure(refused)))

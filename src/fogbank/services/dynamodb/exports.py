@@ -42,21 +42,7 @@ def export_table_to_point_in_time(ctx: Context, req: Any) -> Answer:
     export = transfers.known(ctx, EXPORTS, members, conflict)
     if export is None:
         from_ms, at_ms = _span(ctx, req, table)
-        export = Transfer(
-            account=table.account,
-            region=table.region,
-            table=table.name,
-            id=transfers.new_id(ctx),
-            status="IN_PROGRESS",
-            started_at_ms=ctx.now,
-            members=members,
-            caller=transfers.packed_caller(ctx),
-            table_id=table.id,
-            contents=table.contents,
-            digest=transfers.digest(members),
-            from_ms=from_ms,
-            at_ms=at_ms,
-        )
+        export = transfers.begun(ctx, table, members, from_ms=from_ms, at_ms=at_ms)
         EXPORTS.put(ctx, export)
         exporting.begin(ctx, export, table)
     return {"ExportDescription": describe(export)}

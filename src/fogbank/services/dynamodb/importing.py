@@ -83,11 +83,9 @@ def import_objects(ctx: Context, payload: dict[str, Any]) -> Answer:
     table = TABLES.get(ctx, one.account, one.region, one.table) if one is not None else None
     if one is None or table is None or table.id != one.table_id or one.status != "IN_PROGRESS":
         return None
-    caller = ctx.principal
-    transfers.carry_on(ctx, one)
     mark = ctx.tx.mark()
     try:
-        one = _portion(ctx, one, table, payload)
+        one = _portion(ctx.as_caller(one.caller), one, table, payload)
     except ServiceException as refused:
         ctx.tx.undo(mark)
         one = change(one, ended_at_ms=ctx.now, **transfers.failure(refused))
@@ -96,7 +94,6 @@ def import_objects(ctx: Context, payload: dict[str, Any]) -> Answer:
         one = change(one, ended_at_ms=ctx.now, status="FAILED", failure="InputFormatError", message=str(problem))
     IMPORTS.put(ctx, one)
     if one.status != "IN_PROGRESS":
-        ctx.principal = caller
         settle_soon(ctx, table)
     return None
 
@@ -114,7 +111,7 @@ def _portion(ctx: Context, one: Transfer, table: Table, payload: dict[str, Any])
         try:
             _put(ctx, table, _item(one, table, line))
             items += 1
-        except (ServiceException, msgspec.DecodeError):
+        except (ServiceException, msgspec.DecodeError, RecursionError):
             ctx.tx.undo(mark)
             errors += 1
     one = change(one, items=one.items + items, errors=one.errors + errors, processed=one.processed + len(portion))

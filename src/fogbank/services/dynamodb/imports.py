@@ -48,22 +48,10 @@ def import_table(ctx: Context, req: Any) -> Answer:
         raise ServiceException("ResourceInUseException", f"Table already exists: {where.name}")
     check_room(ctx)
     given = {name: getattr(wanted, name) for name in wanted.__struct_fields__} | dict.fromkeys(NOT_GIVEN)
-    table = defined(ctx, SimpleNamespace(**given), where.name)
+    table = defined(ctx, SimpleNamespace(**given), where)
     if wanted.SSESpecification is not None:
         table = encryption.specified(ctx, table, wanted.SSESpecification)
-    one = Transfer(
-        account=table.account,
-        region=table.region,
-        table=table.name,
-        id=transfers.new_id(ctx),
-        status="IN_PROGRESS",
-        started_at_ms=ctx.now,
-        members=members,
-        caller=transfers.packed_caller(ctx),
-        table_id=table.id,
-        contents=table.contents,
-        digest=transfers.digest(members),
-    )
+    one = transfers.begun(ctx, table, members)
     TABLES.put(ctx, table)
     IMPORTS.put(ctx, one)
     importing.begin(ctx, one)

@@ -17,7 +17,7 @@ _EXACT = Context(prec=400, Emax=10_000, Emin=-10_000)
 """Room for any sum of two numbers, so that what is too long is refused instead of rounded."""
 
 _canonical = re.compile(r"(?:0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9])").fullmatch
-_number = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]+))?").fullmatch
+_number = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)\.?([0-9]*)(?:[eE]([+-]?)0*([0-9]+))?").fullmatch
 
 
 def canonical(text: str) -> str:
@@ -32,8 +32,8 @@ def _rewritten(text: str) -> str:
     parts = _number(text)
     if parts is None:
         raise invalid(f"The parameter cannot be converted to a numeric value{': ' + text if text else ''}")
-    sign, whole, fraction, exponent = parts.groups()
-    shift = max(-1_000_000, min(1_000_000, int(exponent[:9]))) if exponent else 0
+    sign, whole, fraction, turned, exponent = parts.groups()
+    shift = int(f"{turned}{exponent[:9]}") if exponent else 0
     digits = (whole + fraction).lstrip("0")
     point = len(digits) - len(fraction) + shift  # where the decimal point is, counted from the first digit
     digits = digits.rstrip("0")

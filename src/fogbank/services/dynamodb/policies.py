@@ -60,6 +60,8 @@ def _check_revision(holder: Table | Stream, expected: str | None) -> None:
 def put_resource_policy(ctx: Context, req: Any) -> Answer:
     """Gives a table or a stream a policy in place of the one it has; the same document again keeps the revision.
 
+    One that would not let the caller do this again must be confirmed with ConfirmRemoveSelfResourceAccess.
+
     Errors: ResourceNotFoundException, PolicyNotFoundException (ExpectedRevisionId), ValidationException.
     Source: API reference, PutResourcePolicy.
     """
@@ -67,6 +69,8 @@ def put_resource_policy(ctx: Context, req: Any) -> Answer:
     _check_revision(holder, req.ExpectedRevisionId)
     changed = attached(ctx, holder, req.Policy)
     _put(ctx, changed)
+    if not req.ConfirmRemoveSelfResourceAccess and not ctx.may("dynamodb:PutResourcePolicy", req.ResourceArn):
+        raise invalid("The new resource-based policy will not allow you to update the resource-based policy in the future.")
     return {"RevisionId": changed.policy_revision}
 
 

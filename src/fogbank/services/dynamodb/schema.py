@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 from zlib import crc32
 
+from fogbank.kernel.errors import ServiceException
 from fogbank.services.dynamodb import values
 from fogbank.services.dynamodb.faults import invalid, invalid_values
 from fogbank.services.dynamodb.state import ITEM_LIMIT_BYTES, Index, KeyPart, Table
@@ -86,6 +87,14 @@ class View:
         """The bytes of an item in this index; `size` is what it has in the table."""
         return size if self.projected is None else values.size(self.shown(item))
 
+    def takes(self, item: Item) -> bool:
+        """Whether the item's attributes can be this index's key."""
+        try:
+            self.check(item)
+        except ServiceException:
+            return False
+        return True
+
     def check(self, item: Item) -> None:
         """Raises ValidationException where an attribute of the item cannot be this index's key."""
         for parts, limit in ((self.partition, PARTITION_KEY_BYTES), (self.sort, SORT_KEY_BYTES)):
@@ -120,6 +129,7 @@ class Schema:
         "followed",
         "indexes",
         "keys",
+        "local",
         "main",
         "metered",
         "partition",
@@ -139,7 +149,8 @@ class Schema:
         self.indexes = tuple(View(table, self.keys, index) for index in table.indexes if index.status != "DELETING")
         """Those that writes keep, which includes one that is being made."""
         self.by_name = {view.name: view for view in self.indexes}
-        self.collected = any(index.local for index in table.indexes)
+        self.local = tuple(view for view in self.indexes if view.index is not None and view.index.local)
+        self.collected = bool(self.local)
         limits = [table.throughput, *(index.throughput for index in table.indexes)]
         self.metered = table.billing_mode == "PROVISIONED" or any(t.read_limit or t.write_limit for t in limits)
         """Whether requests can be throttled."""
@@ -154,10 +165,10 @@ class Schema:
         if len(key) != len(self.keys):
             raise _no_key()
         try:
-            partition = values.key_text(_typed(key, self.partition, self.partition_type))
+            partition = values.key_text(_typed(key, self.partition, self.partition_type, PARTITION_KEY_BYTES))
             if not self.sort:
                 return hashed(partition), ""
-            return hashed(partition), values.key_text(_typed(key, self.sort, self.sort_type))
+            return hashed(partition), values.key_text(_typed(key, self.sort, self.sort_type, SORT_KEY_BYTES))
         except KeyError:
             raise _no_key() from None
 
@@ -180,9 +191,13 @@ class Schema:
         """The attributes of an item that are its key."""
         return {name: item[name] for name in self.keys}
 
+    def measured(self, item: Item, size: int) -> int:
+        """The bytes of an item in the table and in each local index that it is in."""
+        return size + sum([view.size(item, size) for view in self.local if view.place(item) is not None])
+
     def check(self, item: Item, size: int, *, update: bool = False) -> None:
         """Raises ValidationException where the item is too large, or an attribute cannot be an index's key."""
-        if size > ITEM_LIMIT_BYTES:
+        if (self.measured(item, size) if self.collected else size) > ITEM_LIMIT_BYTES:
             raise invalid(
                 "Item size to update has exceeded the maximum allowed size" if update else "Item size has exceeded the maximum allowed size"
             )
@@ -206,12 +221,12 @@ def _no_key() -> Exception:
     return invalid("The provided key element does not match the schema")
 
 
-def _typed(key: Item, name: str, kind: str) -> Value:
+def _typed(key: Item, name: str, kind: str, limit: int) -> Value:
     """A key's attribute, checked. KeyError where it is missing or of another type."""
     value = key[name]
     found: Any = value[kind]
     if kind != "N":
-        check_key_size(name, kind, found, PARTITION_KEY_BYTES)
+        check_key_size(name, kind, found, limit)
     return value
 
 

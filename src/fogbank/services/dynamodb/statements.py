@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -162,37 +163,12 @@ def execute_transaction(ctx: Context, req: Any) -> Answer:
     if len({execution.reads for execution in executions}) > 1:
         raise invalid("Statements of a transaction are either all reads or all writes")
     if executions[0].reads:
-        return _read(ctx, req, executions)
+        looks = [transactions.Look(one.name, one.at()[0], partial(_selected, one)) for one in executions]
+        return transactions.read(ctx, req, looks)
     parts = []
     for execution in executions:
         writes = not isinstance(execution.root, Exists)
-        parts.append(transactions.Part(execution.name, execution.at()[0], execution.change, writes))
+        table = execution.at()[0]
+        parts.append(transactions.Part(execution.name, table, execution.change, writes, execution.named()))
     answer = transactions.write(ctx, req, parts, req.TransactStatements)
     return {"Responses": [{} for _ in executions], **answer}
-
-
-def _read(ctx: Context, req: Any, executions: list[Execution]) -> Answer:
-    """The items that SELECTs name, as they are at one instant."""
-    responses: list[dict[str, Any]] = []
-    reasons: list[dict[str, Any]] = []
-    units: dict[str, float] = {}
-    tables: dict[str, Table] = {}
-    seen = set()
-    for execution in executions:
-        table = tables[execution.name] = execution.at()[0]
-        try:
-            change, item = _selected(execution)
-            cost = capacity.read(change.old_size, True) * transactions.FACTOR
-            if change.schema.metered:
-                capacity.spend(ctx, table, Units(cost), write=False)
-        except ServiceException as problem:
-            reasons.append(transactions.reason(problem))
-            continue
-        reasons.append({"Code": "None"})
-        seen.add((table.contents, *change.place))
-        units[execution.name] = units.get(execution.name, 0.0) + cost
-        responses.append({} if item is None else {"Item": item})
-    transactions.cancel(reasons)
-    if len(seen) < len(executions):
-        raise invalid("Transaction request cannot include multiple operations on one item")
-    return transactions.told(req, tables, units, {"Responses": responses}, "Read")

@@ -9,7 +9,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.dynamodb import counts, definitions, encryption, policies, replicating, streaming, tags
-from fogbank.services.dynamodb.addresses import address, arn_of, known_table_at
+from fogbank.services.dynamodb.addresses import Address, address, arn_of, known_table_at
 from fogbank.services.dynamodb.definitions import ON_DEMAND, PROVISIONED
 from fogbank.services.dynamodb.descriptions import describe
 from fogbank.services.dynamodb.faults import invalid, invalid_values
@@ -30,9 +30,7 @@ def create_table(ctx: Context, req: Any) -> Answer:
         if getattr(req, member) is not None:
             raise NotImplementedOperation("dynamodb", "CreateTable", f"with {member}")
     where = address(ctx.account, ctx.region, req.TableName)
-    table = defined(ctx, req, where.name)
-    if where.account != ctx.account:
-        raise invalid("TableArn must name a table of the calling account")
+    table = defined(ctx, req, where)
     if TABLES.get(ctx, *where) is not None:
         raise ServiceException("ResourceInUseException", f"Table already exists: {where.name}")
     check_room(ctx)
@@ -59,8 +57,10 @@ def check_room(ctx: Context) -> None:
         )
 
 
-def defined(ctx: Context, req: Any, name: str) -> Table:
+def defined(ctx: Context, req: Any, where: Address) -> Table:
     """The table that a CreateTable asks for. Raises ValidationException."""
+    if where.account != ctx.account:
+        raise invalid("TableArn must name a table of the calling account")
     for member, value in (("attributeDefinitions", req.AttributeDefinitions), ("keySchema", req.KeySchema)):
         if value is None:
             raise invalid(f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null")
@@ -83,9 +83,7 @@ def defined(ctx: Context, req: Any, name: str) -> Table:
     keys = [partition.name, *([sort.name] if sort is not None else []), *keys_of(indexes)]
     definitions.check_used(attributes, keys)
     return Table(
-        account=ctx.account,
-        region=ctx.region,
-        name=name,
+        **where._asdict(),
         id=ctx.random.uuid(),
         contents=ctx.tx.unique(),
         version=ctx.random.hex(16),

@@ -65,7 +65,10 @@ def settle(ctx: Context, payload: dict[str, Any]) -> Answer:
 
 @task("backfill")
 def backfill(ctx: Context, payload: dict[str, Any]) -> Answer:
-    """Fills a new index with the items that are there, a portion at a time. Items written meanwhile enter it by themselves."""
+    """Fills a new index with the items that are there, a portion at a time; those that it cannot take stay out.
+
+    Items written meanwhile enter it by themselves.
+    """
     table = table_of(ctx, payload)
     index = next((i for i in table.indexes if i.number == payload["index"]), None) if table is not None else None
     if table is None or index is None or not index.backfilling:
@@ -74,8 +77,9 @@ def backfill(ctx: Context, payload: dict[str, Any]) -> Answer:
     after = tuple(payload["after"]) if "after" in payload else None
     rows = list(islice(ITEMS.scan(ctx, table.contents, after=after), PORTION))
     for row in rows:
-        place = view.place(bodies.item_of(ctx, table, row))
-        if place is not None:
+        item = bodies.item_of(ctx, table, row)
+        place = view.place(item)
+        if place is not None and view.takes(item):
             ENTRIES.put(ctx, Entry(index.number, *place, row.partition, row.sort))
     if len(rows) == PORTION:
         ctx.later("dynamodb.backfill", {**payload, "after": [rows[-1].partition, rows[-1].sort]})

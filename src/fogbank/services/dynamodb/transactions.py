@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -12,13 +13,14 @@ import msgspec
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.dynamodb import access, bodies, capacity, changes, collections, expressions
-from fogbank.services.dynamodb.addresses import address, table_at
+from fogbank.services.dynamodb import access, bodies, capacity, changes, collections, expressions, schema
+from fogbank.services.dynamodb.addresses import table_at
 from fogbank.services.dynamodb.capacity import Units
 from fogbank.services.dynamodb.changes import Change
-from fogbank.services.dynamodb.expressions import Asked
+from fogbank.services.dynamodb.expressions import Asked, Projection
 from fogbank.services.dynamodb.faults import invalid
 from fogbank.services.dynamodb.state import OLDEST_TOKENS, TOKEN_MS, TOKENS, Table, Token
+from fogbank.services.dynamodb.values import Item
 
 TRANSACTION_BYTES = 4 << 20
 FACTOR = 2.0
@@ -39,12 +41,24 @@ Prepare = Callable[[Context, Table, Any, Asked], Change]
 
 
 class Part(NamedTuple):
-    """One action of a transaction: the table, and as the request names it; how the change is prepared; whether it is one."""
+    """One action of a transaction: the table, and as the request names it; how the change is prepared; whether it is one.
+
+    `key`: the item or its key, as the request has it.
+    """
 
     name: str
     table: Table
     prepare: Callable[[], Change]
     writes: bool
+    key: Item
+
+
+class Look(NamedTuple):
+    """One item that a transaction reads: the table, and as the request names it; how the item, and what is wanted of it, is got."""
+
+    name: str
+    table: Table
+    look: Callable[[], tuple[Change, Any]]
 
 
 def _put(ctx: Context, table: Table, part: Any, asked: Asked) -> Change:
@@ -105,7 +119,8 @@ def transact_write_items(ctx: Context, req: Any) -> Answer:
         may.authorize(ACTIONS[kind][0], members)
         name = members.TableName
         table = tables.get(name) or tables.setdefault(name, table_at(ctx, name))
-        parts.append(Part(name, table, partial(ACTIONS[kind][1], ctx, table, members, asked), kind != "ConditionCheck"))
+        key = members.Item if kind == "Put" else members.Key
+        parts.append(Part(name, table, partial(ACTIONS[kind][1], ctx, table, members, asked), kind != "ConditionCheck", key))
     return write(ctx, req, parts, req.TransactItems)
 
 
@@ -132,9 +147,11 @@ def _prepared(ctx: Context, parts: list[Part]) -> list[Change]:
             reasons.append({"Code": "None"})
         except ServiceException as problem:
             reasons.append(reason(problem))
-    cancel(reasons)
-    if len({(change.table.contents, *change.place) for change in prepared}) < len(prepared):
-        raise invalid("Transaction request cannot include multiple operations on one item")
+    if len(prepared) == len(parts):
+        _check_different([(change.table.contents, *change.place) for change in prepared])
+    else:
+        _check_different(_places(parts))
+        cancel(reasons)
     if sum([change.size for change in prepared]) > TRANSACTION_BYTES:
         raise invalid("The aggregate size of the items in the transaction exceeds the limit of 4 MB")
     for number, change in enumerate(prepared):
@@ -144,6 +161,20 @@ def _prepared(ctx: Context, parts: list[Part]) -> list[Change]:
             reasons[number] = reason(problem)
     cancel(reasons)
     return prepared
+
+
+def _check_different(places: list[tuple[Any, ...]]) -> None:
+    if len(set(places)) < len(places):
+        raise invalid("Transaction request cannot include multiple operations on one item")
+
+
+def _places(parts: list[Part]) -> list[tuple[Any, ...]]:
+    """Where the items of a transaction that will be refused are, as far as they have a place."""
+    places: list[tuple[Any, ...]] = []
+    for part in parts:
+        with suppress(ServiceException):
+            places.append((part.table.contents, *schema.of(part.table).place_of(part.key)))
+    return places
 
 
 def reason(problem: ServiceException) -> dict[str, Any]:
@@ -219,20 +250,33 @@ def transact_get_items(ctx: Context, req: Any) -> Answer:
 
     Errors: ResourceNotFoundException, TransactionCanceledException, ValidationException. Source: API reference, TransactGetItems.
     """
-    given = [members for _, members in _parts(ctx, req, ("Get",))]
+    looks: list[Look] = []
+    may = access.Parts(ctx, req)
+    for _, part in _parts(ctx, req, ("Get",)):
+        may.authorize("GetItem", part)
+        projection = expressions.of(part).projection
+        table = table_at(ctx, part.TableName)
+        looks.append(Look(part.TableName, table, partial(_got, ctx, table, part.Key, projection)))
+    return read(ctx, req, looks)
+
+
+def _got(ctx: Context, table: Table, key: Item, projection: Projection | None) -> tuple[Change, Any]:
+    change = changes.look_up(ctx, table, key)
+    if change.row is None or projection is None:
+        return change, bodies.raw_of(ctx, table, change.row) if change.row is not None else None
+    return change, projection.pick(change.old or {})
+
+
+def read(ctx: Context, req: Any, looks: list[Look]) -> dict[str, Any]:
+    """All items that are looked at, as they are at one instant. Raises TransactionCanceledException, ValidationException."""
     responses: list[dict[str, Any]] = []
     reasons: list[dict[str, Any]] = []
     units: dict[str, float] = {}
-    tables: dict[str, Table] = {}
+    places: list[tuple[Any, ...]] = []
     size = 0
-    seen: set[tuple[Any, ...]] = set()
-    may = access.Parts(ctx, req)
-    for part in given:
-        may.authorize("GetItem", part)
-        projection = expressions.of(part).projection
-        table = tables[part.TableName] = table_at(ctx, part.TableName)
+    for name, table, look in looks:
         try:
-            change = changes.look_up(ctx, table, part.Key)
+            change, item = look()
             cost = capacity.read(change.old_size, True) * FACTOR
             if change.schema.metered:
                 capacity.spend(ctx, table, Units(cost), write=False)
@@ -240,18 +284,12 @@ def transact_get_items(ctx: Context, req: Any) -> Answer:
             reasons.append(reason(problem))
             continue
         reasons.append({"Code": "None"})
-        seen.add((*address(ctx.account, ctx.region, part.TableName), *change.place))
+        responses.append({} if item is None else {"Item": item})
+        places.append((table.contents, *change.place))
         size += change.old_size
-        units[part.TableName] = units.get(part.TableName, 0.0) + cost
-        if change.row is None:
-            responses.append({})
-        elif projection is None:
-            responses.append({"Item": bodies.raw_of(ctx, table, change.row)})
-        else:
-            responses.append({"Item": projection.pick(change.old or {})})
+        units[name] = units.get(name, 0.0) + cost
     cancel(reasons)
-    if len(seen) < len(given):
-        raise invalid("Transaction request cannot include multiple operations on one item")
+    _check_different(places)
     if size > TRANSACTION_BYTES:
         raise invalid("The aggregate size of the items in the transaction exceeds the limit of 4 MB")
-    return told(req, tables, units, {"Responses": responses}, "Read")
+    return told(req, {look.name: look.table for look in looks}, units, {"Responses": responses}, "Read")

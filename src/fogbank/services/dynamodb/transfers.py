@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from fogbank.access.principal import Principal
 from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.services.dynamodb.addresses import arn
 from fogbank.services.dynamodb.faults import invalid
+from fogbank.services.dynamodb.state import Table as DynamoTable
 from fogbank.services.dynamodb.timeline import DAY_MS, Transfer
 from fogbank.store import Table
 
@@ -25,8 +25,6 @@ TOKEN_MS = 8 * 3_600_000
 LISTED_MS = 90 * DAY_MS
 PAGE_LIMIT = 25
 
-_read_caller = msgspec.msgpack.Decoder(Principal).decode
-_pack = msgspec.msgpack.Encoder().encode
 _in_order = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -44,8 +42,23 @@ def digest(members: dict[str, Any]) -> bytes:
     return blake2b(_in_order({name: value for name, value in members.items() if name != "ClientToken"}), digest_size=16).digest()
 
 
-def new_id(ctx: Context) -> str:
-    return f"{ctx.now:014d}-{ctx.random.hex(8)}"
+def begun(ctx: Context, table: DynamoTable, members: dict[str, Any], from_ms: int = 0, at_ms: int = 0) -> Transfer:
+    """A new export or import of a table."""
+    return Transfer(
+        account=table.account,
+        region=table.region,
+        table=table.name,
+        id=f"{ctx.now:014d}-{ctx.random.hex(8)}",
+        status="IN_PROGRESS",
+        started_at_ms=ctx.now,
+        members=members,
+        caller=ctx.caller(),
+        table_id=table.id,
+        contents=table.contents,
+        digest=digest(members),
+        from_ms=from_ms,
+        at_ms=at_ms,
+    )
 
 
 def known(ctx: Context, where: Table[Transfer], members: dict[str, Any], conflict: ServiceException) -> Transfer | None:
@@ -108,15 +121,6 @@ def listed(ctx: Context, where: Table[Transfer], table_arn: str | None, size: in
 
 
 # as the caller
-
-
-def packed_caller(ctx: Context) -> bytes:
-    return _pack(ctx.principal)
-
-
-def carry_on(ctx: Context, one: Transfer) -> None:
-    """From here on this task is what the caller asked for."""
-    ctx.principal = _read_caller(one.caller)
 
 
 def call_s3(ctx: Context, operation: str, members: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from fogbank.kernel.context import Context
+from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation, task
 from fogbank.services.dynamodb import bodies, changes, expiring, replicating, schema
 from fogbank.services.dynamodb.addresses import known_table_at, table_of, usable_table_at
@@ -17,6 +18,8 @@ from fogbank.store import change
 
 PORTION = 200
 """Items looked at in one transaction, so that other calls get their turn."""
+BLOCKED_S = 3600
+"""After how long items that could not be read are tried again."""
 REST_MS = 3_600_000
 """How long a change of time to live keeps the next one waiting."""
 
@@ -75,6 +78,20 @@ def expire(ctx: Context, payload: dict[str, Any]) -> Answer:
     table = table_of(ctx, payload)
     if table is None or table.expiry is None or table.expiry.status not in ("ENABLED", "ENABLING"):
         return None
+    mark = ctx.tx.mark()
+    try:
+        _delete_expired(ctx, table)
+    except ServiceException:  # the table's KMS key cannot be used now
+        ctx.tx.undo(mark)
+        expiring.sweep_by(ctx, table, ctx.now // 1000 + BLOCKED_S)
+        return None
+    following = next(EXPIRIES.scan(ctx, table.contents), None)
+    if following is not None:
+        expiring.sweep_by(ctx, table, following.at_s)
+    return None
+
+
+def _delete_expired(ctx: Context, table: Table) -> None:
     compiled = schema.of(table)
     for due in list(islice(EXPIRIES.scan(ctx, table.contents, before=ctx.now // 1000), PORTION)):
         row = ITEMS.get(ctx, table.contents, due.partition, due.sort)
@@ -85,10 +102,6 @@ def expire(ctx: Context, payload: dict[str, Any]) -> Answer:
         deletion = changes.Change(ctx, table, compiled, (due.partition, due.sort), key, row)
         deletion.by = BY_TTL
         changes.apply(ctx, deletion)
-    following = next(EXPIRIES.scan(ctx, table.contents), None)
-    if following is not None:
-        expiring.sweep_by(ctx, table, following.at_s)
-    return None
 
 
 @task("list_expiries")

@@ -178,7 +178,8 @@ def _projection(names: list[str]) -> Projection:
 
 def _update(given: Mapping[str, Any]) -> Update:
     edits = tuple([_edit(name, one.Action or "PUT", one.Value) for name, one in given.items()])
-    return Update(Plan(edits, paths.projection([(name,) for name in given])), {})
+    makes = not given or any(one.Action != "DELETE" for one in given.values())
+    return Update(Plan(edits, paths.projection([(name,) for name in given]), frozenset(given), makes), {})
 
 
 def _edit(name: str, action: str, value: Value | None) -> Edit:

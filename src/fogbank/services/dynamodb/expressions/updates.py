@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fogbank.services.dynamodb import numbers
 from fogbank.services.dynamodb.expressions import paths
-from fogbank.services.dynamodb.expressions.conditions import document_path, wrong_type
+from fogbank.services.dynamodb.expressions.conditions import attributes, document_path, wrong_type
 from fogbank.services.dynamodb.expressions.paths import Projection, Steps
 from fogbank.services.dynamodb.expressions.scope import Scope
 from fogbank.services.dynamodb.expressions.syntax import Action, Binary, Call, Literal, Node, Path
@@ -38,10 +38,15 @@ _TYPE_WORDS = {
 
 
 class Plan(NamedTuple):
-    """A compiled update, and where it writes."""
+    """A compiled update, and where it writes. `attributes`: the top-level ones that it speaks of, read or written.
+
+    `makes`: it makes an item where there is none.
+    """
 
     edits: tuple[Edit, ...]
     written: Projection
+    attributes: frozenset[str]
+    makes: bool = True
 
 
 class Update(NamedTuple):
@@ -52,8 +57,8 @@ class Update(NamedTuple):
 
     @property
     def attributes(self) -> frozenset[str]:
-        """The top-level attributes that it writes."""
-        return self.plan.written.attributes
+        """The top-level attributes that it speaks of."""
+        return self.plan.attributes
 
     def apply(self, old: Item) -> Item:
         """The item that an update makes of one (of its key, where there is none); the old one stays as it is.
@@ -76,7 +81,9 @@ def plan(actions: Sequence[Action], scope: Scope) -> Plan:
     places = [scope.steps(action.path) for action in actions]
     made = [(action, steps, _MAKERS[action.clause](action, steps, scope)) for action, steps in zip(actions, places, strict=True)]
     paths.check_apart(places, scope.fault)
-    return Plan(tuple([edit for _, _, edit in sorted(made, key=_order)]), paths.projection(places))
+    written = paths.projection(places)
+    named = written.attributes.union(*[attributes(action.value, scope) for action in actions if action.value is not None])
+    return Plan(tuple([edit for _, _, edit in sorted(made, key=_order)]), written, named)
 
 
 def _order(made: tuple[Action, Steps, Edit]) -> tuple[Any, ...]:
