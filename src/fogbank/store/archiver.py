@@ -199,7 +199,10 @@ def main(arguments: list[str]) -> int:
         if order.collect is not None:
             collect(connection, order.collect)
             sweep(connection, folder, time.time())
-        os.write(1, DONE)
+        try:
+            os.write(1, DONE)
+        except BrokenPipeError:  # nobody is there any more
+            break
     connection.close()
     return 0
 
