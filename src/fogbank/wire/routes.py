@@ -53,8 +53,8 @@ class Choice:
         routes = self.open
         if parameters and self.literal:
             found = [route for name in parameters for route in self.literal.get(name, ()) if route.agrees(parameters)]
-            if found:
-                routes = sorted(found, key=lambda route: route.demand, reverse=True) + routes
+            if found:  # and no other: DELETE of `?inventory` without an id is not one of the bucket
+                routes = sorted(found, key=lambda route: route.demand, reverse=True)
         named = parameters.get("x-id") if parameters else None
         fitting: Route | None = None
         nearest: Route | None = None

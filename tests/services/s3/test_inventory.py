@@ -246,3 +246,10 @@ def test_what_nothing_would_act_on_is_not_kept(s3: Any, bucket: str) -> None:
     assert (error["status"], "CloudWatch" in error["Message"]) == (501, True)
     assert "MetricsConfigurationList" not in s3.list_bucket_metrics_configurations(Bucket=bucket)
     assert code(s3.get_bucket_metrics_configuration, Bucket=bucket, Id="m") == "NoSuchConfiguration"
+
+
+def test_a_configuration_without_an_id_is_not_the_bucket(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """To delete a configuration without saying which does not delete the bucket."""
+    loose = cloud.client("s3", parameter_validation=False)
+    assert code(loose.delete_bucket_inventory_configuration, Bucket=bucket) == "InvalidRequest"
+    s3.head_bucket(Bucket=bucket)

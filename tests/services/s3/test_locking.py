@@ -75,6 +75,16 @@ def test_default_retention(cloud: Cloud, s3: Any, locked: str) -> None:
         assert code(default, **malformed) == "MalformedXML"
 
 
+@pytest.mark.parametrize("length", [{"Years": 100}, {"Days": 36_500}])
+def test_a_retention_ends_with_the_calendar(cloud: Cloud, s3: Any, locked: str, length: dict[str, int]) -> None:
+    """What would be retained beyond the last date that there is, is retained until then."""
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", **length}}
+    s3.put_object_lock_configuration(Bucket=locked, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule})
+    cloud.advance((datetime(9950, 1, 1, tzinfo=UTC) - on(cloud, 0)).total_seconds())
+    s3.put_object(Bucket=locked, Key="k", Body=b"x", ChecksumAlgorithm="CRC32")
+    assert s3.head_object(Bucket=locked, Key="k")["ObjectLockRetainUntilDate"].year == 9999
+
+
 def test_a_retained_version_stays_until_its_date(cloud: Cloud, s3: Any, locked: str) -> None:
     """Nobody deletes it before, anybody may hide it, and it can go when its time is over."""
     version = s3.put_object(Bucket=locked, Key="k", Body=b"1")["VersionId"]

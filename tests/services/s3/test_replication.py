@@ -512,7 +512,7 @@ def test_a_retention_is_not_weakened_by_replication(cloud: Cloud, s3: Any, locke
 
 def test_locks_take_permissions_of_their_own(cloud: Cloud, s3: Any, locked: tuple[str, str]) -> None:
     """The role has to be allowed to read the lock of what it replicates."""
-    source, target = locked
+    source, _ = locked
     for allowed in ((), LOCKS[:1], LOCKS[1:]):
         give(cloud, allow(*SOURCE_ACTIONS, *TARGET_ACTIONS, *allowed))
         s3.put_object(Bucket=source, Key="k", ChecksumAlgorithm="CRC32", ObjectLockLegalHoldStatus="ON")

@@ -1,15 +1,19 @@
 """Amazon S3: buckets, objects and their versions, uploads in parts, listings, policies, events, and what buckets are configured with.
 
-Read in this order: `state` (what is remembered, and how it is found), `objects` (PutObject and deleting), `reading`,
-`versions`, `listing`, `copying`, `multipart`; then `conditions` and `checksums` (with `crc`), which these share; then what
-buckets have: `buckets`, `policies`, `tagging`, `notifications` (delivered by `tasks`). `rules` is arithmetic, `refusals`
-how S3 says no and what is refused here. What happens with time: `lifecycle` (its rules are in `lifespan`, done by `expiring`),
-`locking`, `archive` (with `tiering`). Copies of a bucket: `replication` (done by `replicas`), and lists of it: `inventory`, one of the
-`configurations`. Other ways in: access points (`arrivals`) and SQL (`select`). `control` is the manifest of S3 Control, over the same
-state: `access_points`, `account_blocks`, `control_tags`. Whose objects are and who may have them: `ownership`, `acls` (by `grants`).
-For browsers: `website`, `cross_origin`. `access_logs` (of `log_records`), `payment` and `acceleration` close the list.
+Read in this order:
 
-Content is encrypted by `encrypting`. Configurations lie in a bucket's `settings`.
+- the core: `state` (what is remembered, and how it is found), `objects` (PutObject and deleting), `reading`, `versions`, `listing`,
+  `copying`, `multipart`, and what these share: `conditions`, `checksums` (with `crc`), `encrypting`, `rules` (arithmetic), `refusals`
+  (how S3 says no);
+- what buckets have: `buckets`, `tagging`, `policies`, `notifications` (delivered by `tasks`), and their configurations, of which
+  there is one (in the bucket's record: `settings`) or many (`configurations`);
+- whose objects are and who may have them: `ownership`, `acls` (a language of their own: `grants`);
+- what happens with time: `locking`, `lifecycle` (its arithmetic is `lifespan`, it is done by `expiring`), `archive`, `tiering`;
+- copies and lists: `replication` (done by `replicas`), `inventory` (written as `inventory_formats`, two of them through `arrow`);
+- other ways in: access points (`arrivals`), SQL (`select`), browsers (`website`, `cross_origin`), `acceleration`, `payment`;
+- what is noted of all that: `access_logs` (lines made by `log_records`);
+- S3 Control, a service over the same state: `control`, `access_points`, `account_blocks`, `control_tags`;
+- CloudFormation's types: `resources` (spelt by `bucket_properties`).
 
 Left out, and refused by name: dual-layer encryption (aws:kms:dsse), MFA delete, Object Lock's event holds, analytics and metrics
 configurations, directory and table buckets, batch jobs, Object Lambda, access grants, multi-region access points, torrents.

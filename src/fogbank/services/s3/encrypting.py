@@ -62,9 +62,9 @@ def chosen(ctx: Context, req: Any, bucket: Bucket, key: str) -> Sealing:
     Needs kms:GenerateDataKey on a KMS key. Errors: InvalidArgument, AccessDenied, and KMS's own (`KMS.DisabledException` ...).
     """
     asked = _asked(req)
-    rule = default_rule(bucket)
-    if asked == _NOTHING and rule is None:
+    if asked == _NOTHING and "encryption" not in bucket.settings:
         return Sealing(None, ctx.vault)
+    rule = default_rule(bucket)
     if any(asked[4:]):
         return _by_customer(req, rule)
     algorithm, key_id, context, bucket_key = asked[:4]

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from fogbank.kernel.context import Context
 from fogbank.services.s3.conditions import http_date
-from fogbank.services.s3.rules import DAY_MS
+from fogbank.services.s3.rules import DAY_MS, LAST_MS
 from fogbank.services.s3.state import ARCHIVED, CONFIGURATIONS, Bucket, MultipartUpload, Object
 
 SMALL_BYTES = 128 * 1024
@@ -31,8 +31,6 @@ COLDER = {
 """Where objects of a storage class can be moved, the coldest last."""
 CLASSES = COLDER["STANDARD"]
 TIERS = ("ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS")
-LAST_MS = 253_402_214_400_000
-"""The last midnight that dates can tell, of 9999-12-31: two thousand million days end there too."""
 UNREPLICATED = frozenset({"PENDING", "FAILED"})
 
 DELETE, MOVE, ARCHIVE, HIDE = range(4)

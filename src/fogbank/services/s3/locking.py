@@ -6,7 +6,7 @@ Source: "Locking objects with Object Lock" in the Amazon S3 User Guide.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any
 
 from fogbank.kernel.context import Context
@@ -189,7 +189,7 @@ def completed(ctx: Context, bucket: Bucket, lock: Lock | None) -> Lock | None:
         until_ms = ctx.now + retention["Days"] * rules.DAY_MS
     else:
         until_ms = years_after(ctx.now, retention["Years"])
-    return Lock(retention["Mode"], until_ms, "" if lock is None else lock.hold)
+    return Lock(retention["Mode"], min(until_ms, rules.LAST_MS), "" if lock is None else lock.hold)
 
 
 def stronger(ctx: Context, here: Lock | None, wanted: Lock | None) -> Lock | None:
@@ -218,7 +218,7 @@ def years_after(at_ms: int, count: int) -> int:
     """The same day and time some years later; the 28th of February for a 29th where there is none."""
     at = datetime.fromtimestamp(at_ms // 1000, UTC)
     leap = at.month == 2 and at.day == 29
-    year = at.year + count
+    year = min(at.year + count, MAXYEAR)
     day = 28 if leap and (year % 4 or (year % 100 == 0 and year % 400)) else at.day
     return int(at.replace(year=year, day=day).timestamp()) * 1000 + at_ms % 1000
 

@@ -123,7 +123,7 @@ def stored(
         headers=headers,
         metadata=metadata,
         tags=tags,
-        lock=locking.completed(ctx, bucket, lock),
+        lock=locking.completed(ctx, bucket, lock) if bucket.settings else None,
         **more,
     )
     if "replication" in bucket.settings:

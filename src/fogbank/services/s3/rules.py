@@ -16,6 +16,8 @@ METADATA_BYTES = 2048
 OBJECT_TAGS = 10
 BUCKET_TAGS = 50
 DAY_MS = 86_400_000
+LAST_MS = 253_402_214_400_000
+"""The last midnight that dates can tell, of 9999-12-31: two thousand million days end there too."""
 
 _bucket_name = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _ip_address = re.compile(r"\d+\.\d+\.\d+\.\d+").fullmatch

@@ -164,10 +164,10 @@ def _like(pattern: str, escape: str | None) -> re.Pattern[str]:
         else:
             pieces[-1] += re.escape(sign) if escaped or sign != "_" else "."
         escaped = False
-    first, *others = pieces
-    *inner, last = others or [None]
-    found = "".join(f"(?>.*?{piece})" for piece in inner)
-    return re.compile(first + found + ("" if last is None else f".*{last}"), re.DOTALL)
+    if len(pieces) == 1:
+        return re.compile(pieces[0], re.DOTALL)
+    first, *inner, last = pieces
+    return re.compile(first + "".join(f"(?>.*?{piece})" for piece in inner) + ".*" + last, re.DOTALL)
 
 
 def like(value: Any, pattern: Any, escape: str | None = None) -> bool | None:
