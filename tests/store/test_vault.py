@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fogbank.store.vault import ContentCipher, Vault
+from fogbank.store.store import Store
+from fogbank.store.vault import ContentCipher, Openings, Vault
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +51,25 @@ def test_streams_are_read_from_anywhere(content: bytes, start: int) -> None:
     """The rest of a stream is opened without what is before it."""
     sealed = bytes(ContentCipher(bytes(32)).turn(content))
     assert bytes(ContentCipher(bytes(32), start).turn(sealed[start:])) == content[start:]
+
+
+def test_an_opened_key_serves_its_own_for_a_while(tmp_path: Path) -> None:
+    """A key is opened again when its time is over or not come yet, for somebody else, and on another branch; else not."""
+    store = Store.open(tmp_path)
+    store.create("main", 1)
+    store.clone("main", "copy", 1)
+    opened: list[str] = []
+
+    def seal(branch: str, whom: str, now_ms: int) -> None:
+        def say() -> bytes:
+            opened.append(f"{branch} {whom} {now_ms}")
+            return bytes(32)
+
+        openings.seal(store.begin(branch, now_ms), whom, b"sealed", now_ms, 100, say)
+
+    openings = Openings()
+    for branch, whom, now_ms in (("main", "a", 50), ("main", "a", 149), ("main", "b", 60), ("copy", "a", 60), ("main", "a", 150)):
+        seal(branch, whom, now_ms)
+    seal("main", "a", 20)
+    store.close()
+    assert opened == ["main a 50", "main b 60", "copy a 60", "main a 150", "main a 20"]

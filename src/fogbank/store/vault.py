@@ -11,11 +11,16 @@ name, so that a snapshot can bring its own keys along.
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
+from fogbank.store.tables import At
+
 KEY_BYTES = 32
+_OPEN_LIMIT = 1000
 _NONCE_BYTES = 12
 _NAME_BYTES = 4
 _BLOCK_BYTES = 16
@@ -113,6 +118,28 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+class Openings:
+    """Keys in the clear that were opened lately. They are the process's, and never in the log.
+
+    Each serves only whom it was opened for, on the branch where it was: elsewhere other permissions may hold.
+    """
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Hashable, tuple[Seal, int, int]] = OrderedDict()
+
+    def seal(self, at: At, whom: Hashable, sealed: bytes, now_ms: int, kept_ms: int, opened: Callable[[], bytes]) -> Seal:
+        """The seal under a key; `opened` says it again when it has served for `kept_ms`."""
+        name = (at.tx.branch.number, whom, sealed)
+        known = self._open.get(name)
+        if known is not None and known[1] <= now_ms < known[2]:
+            return known[0]
+        seal = Seal(opened())
+        self._open[name] = (seal, now_ms, now_ms + kept_ms)
+        if len(self._open) > _OPEN_LIMIT:
+            self._open.popitem(last=False)
+        return seal
 
 
 class ContentCipher:

@@ -156,6 +156,9 @@ def test_the_default_tier_is_a_setting(ssm: Any, put: Any, refused: Any) -> None
     assert refused(ssm.update_service_setting, SettingId=name, SettingValue="Gold")[0] == "ValidationException"
     assert refused(ssm.get_service_setting, SettingId="/ssm/none")[0] == "ServiceSettingNotFound"
     assert refused(ssm.get_service_setting, SettingId="/ssm/opsinsights/opscenter")[0] == "NotImplemented"
+    throughput = "/ssm/parameter-store/high-throughput-enabled"
+    assert refused(ssm.update_service_setting, SettingId=throughput, SettingValue="true")[0] == "NotImplemented"
+    assert ssm.get_service_setting(SettingId=throughput)["ServiceSetting"]["SettingValue"] == "false"
 
 
 def test_a_hundred_versions_are_kept(ssm: Any, put: Any, refused: Any) -> None:

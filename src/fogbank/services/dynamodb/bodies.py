@@ -12,17 +12,16 @@ from fogbank.services.dynamodb import encryption
 from fogbank.services.dynamodb.state import Item as Row
 from fogbank.services.dynamodb.state import Table
 from fogbank.services.dynamodb.values import Item
-from fogbank.store.vault import Seal
+from fogbank.store.vault import Openings, Seal
 
 KEPT_MS = 300_000
 """How long an opened data key is used without asking KMS again."""
-_KEPT = 1000
 _SEALED = b"\0"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, dict[str, object]]).decode
-_seals: dict[tuple[bytes, str, str], tuple[Seal, int]] = {}
-"""By wrapped data key, caller and session: what opens it, and since when."""
+_open = Openings()
+"""Data keys in the clear."""
 
 
 def packed(ctx: Context, table: Table, item: Item) -> bytes:
@@ -57,12 +56,6 @@ def turned(ctx: Context, table: Table, body: bytes) -> bytes:
 def _seal(ctx: Context, table: Table) -> Seal:
     """What opens and seals a table's bodies, for this caller. Raises AccessDeniedException."""
     assert table.encryption is not None
-    key = (table.encryption.wrapped, ctx.principal.arn, ctx.principal.session)
-    kept = _seals.get(key)
-    if kept is not None and kept[1] <= ctx.now < kept[1] + KEPT_MS:
-        return kept[0]
-    seal = Seal(encryption.data_key(ctx, table, table.encryption))
-    if len(_seals) >= _KEPT:
-        _seals.clear()
-    _seals[key] = (seal, ctx.now)
-    return seal
+    sealed = table.encryption
+    me = (ctx.principal.arn, ctx.principal.session)
+    return _open.seal(ctx, me, sealed.wrapped, ctx.now, KEPT_MS, lambda: encryption.data_key(ctx, table, sealed))

@@ -7,18 +7,16 @@ and keeps it wherever it is moved.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any, NoReturn
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.services.sqs.addresses import arn_of
 from fogbank.services.sqs.state import QUEUE_KEYS, DataKey, Message, Queue, QueueKey
-from fogbank.store.vault import Seal
+from fogbank.store.vault import Openings, Seal
 
-_OPEN_LIMIT = 1000
-_open: OrderedDict[tuple[int, str, str, bytes], tuple[Seal, int, int]] = OrderedDict()
-"""Data keys in the clear, by branch, whom KMS gave them to and their ciphertext: with the instants between which they serve."""
+_open = Openings()
+"""Data keys in the clear."""
 
 _REFUSALS = {
     "AccessDeniedException": "KmsAccessDenied",
@@ -55,21 +53,14 @@ def seal_of(ctx: Context, queue: Queue, data_key: DataKey | None) -> Seal:
     if data_key is None:
         vault: Seal = ctx.vault
         return vault
-    # Another cloud's permissions do not count here, nor those of a session that is narrowed otherwise.
-    mine = (ctx.tx.branch.number, ctx.principal.user_id, ctx.principal.session, data_key.ciphertext)
-    known = _open.get(mine)
-    if known is not None and known[1] <= ctx.now < known[2]:
-        return known[0]
     members = {
         "CiphertextBlob": data_key.ciphertext,
         "EncryptionContext": {"aws:sqs:arn": data_key.queue_arn},
         "KeyId": data_key.key_arn,
     }
-    seal = Seal(_ask_kms(ctx, queue, "Decrypt", members)["Plaintext"])
-    _open[mine] = (seal, ctx.now, ctx.now + queue.kms_reuse_s * 1000)
-    if len(_open) > _OPEN_LIMIT:
-        _open.popitem(last=False)
-    return seal
+    me = (ctx.principal.user_id, ctx.principal.session)
+    kept_ms = queue.kms_reuse_s * 1000
+    return _open.seal(ctx, me, data_key.ciphertext, ctx.now, kept_ms, lambda: _ask_kms(ctx, queue, "Decrypt", members)["Plaintext"])
 
 
 def opened(ctx: Context, queue: Queue, message: Message) -> bytes:

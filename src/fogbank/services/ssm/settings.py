@@ -1,6 +1,6 @@
 """Service settings of the Parameter Store.
 
-`high-throughput-enabled` is kept and given back: quotas on calls are not imposed, so that the throughput is the high one either way.
+`high-throughput-enabled` cannot be turned on: quotas on calls are not imposed, so there is none to raise.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from fogbank.services.ssm.names import invalid
 from fogbank.services.ssm.state import ADVANCED, INTELLIGENT, SETTINGS, STANDARD, Setting
 
 TIER = "/ssm/parameter-store/default-parameter-tier"
+HIGH_THROUGHPUT = "/ssm/parameter-store/high-throughput-enabled"
 CHOICES = {
     TIER: (STANDARD, ADVANCED, INTELLIGENT),
-    "/ssm/parameter-store/high-throughput-enabled": ("false", "true"),
+    HIGH_THROUGHPUT: ("false", "true"),
 }
 """The values of each setting; the first is what AWS sets."""
 MISSING = frozenset(
@@ -81,10 +82,15 @@ def get_service_setting(ctx: Context, req: Any) -> Answer:
 
 @operation("UpdateServiceSetting")
 def update_service_setting(ctx: Context, req: Any) -> Answer:
-    """Changes a setting. Errors: ServiceSettingNotFound, ValidationException. Source: API reference, UpdateServiceSetting."""
+    """Changes a setting.
+
+    Errors: ServiceSettingNotFound, ValidationException; NotImplemented. Source: API reference, UpdateServiceSetting.
+    """
     setting_id = _setting_at(ctx, req.SettingId)
     if req.SettingValue not in CHOICES[setting_id]:
         raise invalid(f"Invalid setting value {req.SettingValue} for {setting_id}. Valid values are {', '.join(CHOICES[setting_id])}.")
+    if setting_id == HIGH_THROUGHPUT and req.SettingValue == "true":
+        raise NotImplementedOperation("ssm", "UpdateServiceSetting", f"with {HIGH_THROUGHPUT}=true: no quota on calls is imposed")
     changed = Setting(account=ctx.account, region=ctx.region, id=setting_id, value=req.SettingValue, at_ms=ctx.now, user=ctx.principal.arn)
     SETTINGS.put(ctx, changed)
     return None
