@@ -167,6 +167,7 @@ class Control:
     async def _set_clock(self, cloud: Cloud, request: HttpRequest) -> Any:
         body = self._body(request)
         clock = cloud.clock
+        cloud.clock_changes()
         if "advance" in body:
             span = span_ms(str(body["advance"]))
             if clock.now_ms() + span > LAST_MS:

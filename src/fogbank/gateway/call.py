@@ -17,12 +17,14 @@ from fogbank.access.signature import Signed
 from fogbank.gateway.authorise import Demand, demands
 from fogbank.gateway.cloud import Cloud, Parked
 from fogbank.gateway.passage import Passage
+from fogbank.gateway.tracing import Traced
 from fogbank.gateway.zipped import unzipped
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
 from fogbank.kernel.operation import Operate, Wait, Waiting
 from fogbank.store.blobs import Upload
+from fogbank.store.transaction import Transaction
 from fogbank.wire.codec import codec
 
 if TYPE_CHECKING:
@@ -46,11 +48,18 @@ class Entry:
         self.manifest = gateway.manifest(service)
         self.function: Operate | None = self.manifest.operations.get(operation) if self.manifest is not None else None
         self.authorized_here: bool = getattr(self.function, "authorized_here", False)
+        self.fresh = self.manifest is not None and self.manifest.fresh
+        self._gateway = gateway
         overlay = self.model.service.overlay
         self.dialect = overlay.dialect or ("json" if protocol in ("json", "rest-json", "smithy-rpc-v2-cbor") else "query")
         if self.model.service.query_compatible:
             self.dialect = "query"  # its callers were promised the codes of old
         self.family = protocol if protocol in ("ec2", "rest-json") else self.dialect
+
+    @cached_property
+    def trailed(self) -> bool:
+        """Whether a trail records it."""
+        return self._gateway.trails(self.service, self.operation)
 
     @cached_property
     def demands(self) -> tuple[Demand, ...]:
@@ -64,6 +73,7 @@ class Call(Passage):
     __slots__ = (
         "_parked",
         "_started_ms",
+        "_traced",
         "began",
         "error",
         "labels",
@@ -102,6 +112,7 @@ class Call(Passage):
         self.began = self.whole = time.perf_counter()
         self._parked: Parked | None = None
         self._started_ms = 0
+        self._traced: Traced | None = None
 
     def signature_age_ms(self) -> int | None:
         """See `Context.signature_age_ms`."""
@@ -156,19 +167,15 @@ class Call(Passage):
         if request.headers.get("content-encoding", "").lower() == "gzip" and request.body:
             request.body = unzipped(request.body)
 
-    def run(self) -> None:
-        """One attempt: authorise, operate, commit; or park, to be run again."""
-        self.watched = False
-        self._parked = None
-        entry, cloud, gateway = self.entry, self.cloud, self.gateway
-        function = entry.function
-        tx = cloud.begin()
+    def context(self, tx: Transaction) -> Context:
+        """The request in a transaction."""
+        entry, gateway = self.entry, self.gateway
         ctx = Context(
             self,
             tx,
             gateway.blobs,
             tx.at_ms,
-            cloud.chance,
+            self.cloud.chance,
             self.principal,
             self.principal.account,
             self.region,
@@ -178,10 +185,24 @@ class Call(Passage):
             self.request,
             f"http://{self.request.headers.get('host', 'localhost')}",
         )
-        if 0 < self._started_ms <= tx.at_ms:
-            ctx.started_ms = self._started_ms
-        else:  # the first time, or the cloud was taken back while the call waited
-            self._started_ms = tx.at_ms
+        ctx.started_ms = self._started_ms
+        return ctx
+
+    def run(self) -> None:
+        """One attempt: authorise, operate, commit; or park, to be run again."""
+        self.watched = False
+        self._parked = None
+        entry, cloud, gateway = self.entry, self.cloud, self.gateway
+        function = entry.function
+        if entry.fresh:
+            cloud.gathering.flush()
+        tx = cloud.begin()
+        ctx = self.context(tx)
+        if not 0 < self._started_ms <= tx.at_ms:  # the first time, or the cloud was taken back while the call waited
+            ctx.started_ms = self._started_ms = tx.at_ms
+            self._traced = cloud.tracing.begin(self.request.headers.get("x-amzn-trace-id"))
+        if self._traced is not None:
+            ctx.trace = self._traced.header
         try:
             assert function is not None
             assert entry.manifest is not None
@@ -195,9 +216,14 @@ class Call(Passage):
                 self._parked = cloud.park(answer, self.run)
                 return
             response = self.answer(answer)
+            if self._traced is not None or entry.trailed:
+                self._over(ctx, entry, self._req, self._traced, answer, None, "call")
             cloud.commit(tx)
         except ServiceException as problem:
             cloud.undo(tx)
+            self._over(ctx, entry, self._req, self._traced, None, problem, "call")
+            if tx.told is not None:
+                cloud.gathering.take(tx.told)
             self.refuse(problem)
             return
         except Waiting as waiting:
@@ -255,6 +281,11 @@ class Call(Passage):
         return self._req
 
     def send(self, response: HttpResponse) -> None:
+        cloud, entry = self.cloud, self.entry
+        if cloud.beside.results:
+            cloud.beside.over(self.request_id)
+        took_ms = (time.perf_counter() - self.began) * 1000
+        cloud.gathering.call(self.principal.account, self.region, entry.service, entry.operation, self.error, took_ms)
         if not self.watched:
             reply = self.reply
             self.gateway.turn.say(lambda: reply(response))
@@ -269,6 +300,7 @@ class Call(Passage):
         """The client is gone: a call that waits must not take what it waited for."""
         if self._parked is not None:
             self.cloud.leave(self._parked)
+            self.cloud.beside.abandon(self.request_id)
         self._forget_body()
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fogbank.delivery import outbox
 from fogbank.gateway.authenticate import Callers, Identities
 from fogbank.gateway.authorise import Authoriser, Decided
+from fogbank.gateway.gathering import Gathering
+from fogbank.gateway.tasks import Tasks
+from fogbank.gateway.tracing import Tracing
+from fogbank.kernel.beside import Beside
 from fogbank.kernel.chance import Chance
 from fogbank.kernel.clock import Clock, Setting
 from fogbank.kernel.meters import Meters
-from fogbank.kernel.operation import Wait, Waiting
+from fogbank.kernel.operation import Wait
 from fogbank.store import Record, Table
 from fogbank.store.store import Store
 from fogbank.store.tables import At
@@ -25,8 +28,6 @@ if TYPE_CHECKING:
 
 REMEMBERED = 1000
 """Decisions that can still be explained."""
-TURN_S = 0.002
-"""How long tasks that are due may keep requests waiting."""
 
 
 class ClockSettings(Record, frozen=True, kw_only=True):
@@ -53,9 +54,10 @@ ROOT_KEY = Table("gateway.root_key", RootKey, key=("name",))
 class Parked:
     """A call that waits: run again when a key under one of its watches is written, or when its instant comes."""
 
-    __slots__ = ("again", "gone", "until_ms", "watches")
+    __slots__ = ("again", "gone", "tasks", "until_ms", "watches")
 
-    def __init__(self, wait: Wait, again: Callable[[], None]) -> None:
+    def __init__(self, wait: Wait, again: Callable[[], None], tasks: Tasks | None) -> None:
+        self.tasks = tasks
         self.watches = wait.on
         self.until_ms = wait.until_ms
         self.again = again
@@ -75,6 +77,10 @@ class Cloud:
         self.endpoint = "http://localhost:4566"
         self.root_key: tuple[str, str] | None = None
         self.meters = Meters()
+        self.beside = Beside(gateway.ready_soon)
+        self.gathering = Gathering(gateway, self)
+        self.tasks = Tasks(gateway, self)
+        self.tracing = Tracing(gateway, self, seed)
         self.decisions: deque[tuple[str, Decided]] = deque(maxlen=REMEMBERED)
         self._gateway = gateway
         self._loop = gateway.loop
@@ -82,8 +88,7 @@ class Cloud:
         self._timed: set[Parked] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._due_ms: int | None = None
-        self._running = False
+        self._workshop: Any = None
         self.strict = strict
         self.callers = Callers(self, load, strict=strict)
         self.authoriser = Authoriser(self)
@@ -107,6 +112,8 @@ class Cloud:
     def commit(self, tx: Transaction) -> None:
         """Commits, and tells whoever watches. The log is written at the end of the turn."""
         writes = tx.writes
+        if tx.told is not None:
+            self.gathering.take(tx.told)
         if not tx.commit():
             return
         self._gateway.turn.schedule()
@@ -120,7 +127,7 @@ class Cloud:
             if space in parked:
                 self.wake(space, key)
             elif space == outbox.OUTBOX.space:
-                self.look_at_outbox()
+                self.tasks.look()
 
     def undo(self, tx: Transaction) -> None:
         """Takes a transaction back, and with it what was learnt of callers from its writes."""
@@ -142,10 +149,16 @@ class Cloud:
         self.callers.forget()
         self.authoriser.forget()
         self.decisions.clear()
-        self._due_ms = None
+        self.beside.forget()
+        self.gathering.forget()
+        self.tracing.forget()
+        for parked in [p for p in self._timed if p.tasks is not None]:
+            self.leave(parked)
+        self.tasks.awake()
         self.retime()
-        for parked in list({p for waiting in self._parked.values() for p in waiting}):
-            self._release(parked)
+        for parked in list(self._timed):
+            if parked.tasks is None:
+                self._release(parked)
 
     def _make_root_key(self) -> None:
         """A key for the root user, unless there was one before a reset."""
@@ -161,6 +174,10 @@ class Cloud:
 
     # the clock
 
+    def clock_changes(self) -> None:
+        """To be called before: what happened so far happened at its time."""
+        self.gathering.flush()
+
     def clock_changed(self) -> None:
         """Writes the clock's settings down, and looks at everything that waits for an instant."""
         tx = self.begin()
@@ -170,13 +187,13 @@ class Cloud:
 
     # waiting calls
 
-    def park(self, wait: Wait, again: Callable[[], None]) -> Parked:
-        """Has `again` called once, when what it waits for has come."""
-        parked = Parked(wait, again)
+    def park(self, wait: Wait, again: Callable[[], None], tasks: Tasks | None = None) -> Parked:
+        """Has `again` called once, when what it waits for has come. `tasks`: it is one of them."""
+        parked = Parked(wait, again, tasks)
         for space, _ in wait.on:
             self._parked.setdefault(space, []).append(parked)
         self._timed.add(parked)
-        self._alarm(parked.until_ms)
+        self.alarm(parked.until_ms)
         return parked
 
     def leave(self, parked: Parked) -> None:
@@ -194,6 +211,8 @@ class Cloud:
 
     def _release(self, parked: Parked) -> None:
         self.leave(parked)
+        if parked.tasks is not None:
+            parked.tasks.resuming += 1
         self._loop.call_soon(parked.again)
 
     def wake(self, space: int, key: bytes) -> None:
@@ -204,24 +223,16 @@ class Cloud:
 
     # instants
 
-    def look_at_outbox(self) -> None:
-        """The outbox has changed: its first item may be due earlier than we thought."""
-        if not self._running:
-            item = outbox.first(self.reader())
-            self._due_ms = item.due_ms if item is not None else None
-            if self._due_ms is not None:
-                self._alarm(self._due_ms)
-
     def retime(self) -> None:
         """Sets the timer anew: the clock was moved."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.look_at_outbox()
+        self.tasks.look()
         for parked in self._timed:
-            self._alarm(parked.until_ms)
+            self.alarm(parked.until_ms)
 
-    def _alarm(self, instant_ms: int) -> None:
+    def alarm(self, instant_ms: int) -> None:
         """Makes sure that `_ring` is called at an instant of the cloud's clock (never while it stands still before it)."""
         left_s = self.clock.until_s(instant_ms)
         if left_s is None:
@@ -238,56 +249,27 @@ class Cloud:
         now = self.clock.now_ms()
         for parked in [p for p in self._timed if p.until_ms <= now]:
             self._release(parked)
-        if self._due_ms is not None and self._due_ms <= now:
-            self._run_due()
+        self.tasks.run_due()
         for parked in self._timed:
-            self._alarm(parked.until_ms)
-        if self._due_ms is not None:
-            self._alarm(self._due_ms)
+            self.alarm(parked.until_ms)
 
-    # the outbox
-
-    def _run_due(self) -> None:
-        """Carries out what is due, some at a time so that requests come through."""
-        self._running = True
-        try:
-            end = self._loop.time() + TURN_S
-            while self._loop.time() < end:
-                item = outbox.first(self.reader())
-                if item is None or item.due_ms > self.clock.now_ms():
-                    break
-                self._carry_out(item)
-        finally:
-            self._running = False
-            self.look_at_outbox()
-
-    def _carry_out(self, item: outbox.Item) -> None:
-        tx = self.begin()
-        try:
-            outbox.done(tx, item)
-            wait = self._gateway.perform_task(self, tx, item)
-            if wait is not None:
-                outbox.put(tx, item.task, outbox.payload(item), wait.until_ms, item.account, item.region)
-            self.commit(tx)
-        except Waiting as waiting:
-            self.undo(tx)
-            again = self.begin()
-            outbox.done(again, item)
-            outbox.put(again, item.task, outbox.payload(item), min(waiting.wait.until_ms, again.at_ms + 1000), item.account, item.region)
-            self.commit(again)
-        except Exception as problem:
-            self.undo(tx)
-            failing = self.begin()
-            after = outbox.failed(failing, item, f"{type(problem).__name__}: {problem}", self.clock.now_ms())
-            self.commit(failing)
-            if after.attempts >= outbox.ATTEMPTS:
-                print(f"fogbank: task {item.task} given up after {after.attempts} attempts: {after.error}", file=sys.stderr)
+    # at rest
 
     def idle(self) -> bool:
-        """Nothing in the outbox is due."""
-        return self._due_ms is None or self._due_ms > self.clock.now_ms()
+        """Nothing that is due is left to do, nothing is under way, and everybody has been told what there is to tell."""
+        due_ms = self.tasks.due_ms
+        return (due_ms is None or due_ms > self.clock.now_ms()) and not (self.tasks.resuming or self.beside.busy or self.gathering.waiting)
+
+    @property
+    def workshop(self) -> Any:
+        """Where this cloud's functions run; made when first used."""
+        if self._workshop is None and self._gateway.make_workshop is not None:
+            self._workshop = self._gateway.make_workshop(self)
+        return self._workshop
 
     def close(self) -> None:
+        if self._workshop is not None:
+            self._workshop.close()
         if self._timer is not None:
             self._timer.cancel()
         for parked in list(self._timed):

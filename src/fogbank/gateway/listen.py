@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import time
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from fogbank.gateway.call import Call, report
 from fogbank.gateway.cloud import Cloud
 from fogbank.gateway.forms import FormCall
-from fogbank.gateway.message import HEAD_LIMIT, BadRequest, Dechunker, body_length, read_head
+from fogbank.gateway.message import HEAD_LIMIT, BadRequest, Dechunker, body_length, connection_header, read_head
 from fogbank.gateway.pipeline import Gateway
 from fogbank.gateway.sendfile import send_files
 from fogbank.gateway.spool import MEMORY_BYTES, Spool
+from fogbank.gateway.streaming import Streaming
 from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.flow import Body
 from fogbank.kernel.http import HttpRequest, HttpResponse
 from fogbank.store.blobs import Piece, Upload
 
@@ -52,6 +54,7 @@ class Connection(asyncio.BufferedProtocol):
         "_method",
         "_request",
         "_spool",
+        "_streaming",
         "_transport",
         "_unread",
         "client",
@@ -78,6 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         self._draining = False
         self._choked = False
         self._answer: asyncio.Task[None] | None = None
+        self._streaming: Streaming | None = None
         self._method = ""
 
     # the transport's side
@@ -94,6 +98,8 @@ class Connection(asyncio.BufferedProtocol):
         call, self._call = self._call, None
         if call is not None:
             call.abandon()
+        if self._streaming is not None:
+            self._streaming.leave()
         self._busy = True
 
     def get_buffer(self, hint: int) -> memoryview:
@@ -130,9 +136,13 @@ class Connection(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """The client does not read: no further request is begun."""
         self._choked = True
+        if self._streaming is not None:
+            self._streaming.pause()
 
     def resume_writing(self) -> None:
         self._choked = False
+        if self._streaming is not None:
+            self._streaming.resume()
         if not self._busy:
             self._next()
 
@@ -150,7 +160,7 @@ class Connection(asyncio.BufferedProtocol):
                     return
                 length = body_length(request.headers)
                 self._method = request.method
-                self._connection = _connection(request.headers)
+                self._connection = connection_header(request.headers)
                 if length > MEMORY_BYTES or length < 0 or "x-amz-decoded-content-length" in request.headers:
                     if not _whole_first(request.headers):
                         self._begin_body(request, length)
@@ -307,11 +317,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def reply(self, response: HttpResponse) -> None:
         """Sends the answer to the request that is under way, and goes on with the next."""
-        self._call = None
+        call, self._call = self._call, None
         transport = self._transport
         if transport.is_closing():
             return
         body = response.body
+        if isinstance(body, Body):
+            assert isinstance(call, Call)
+            self._stream(call, response, body)
+            return
         pieces = None if isinstance(body, (bytes, bytearray)) else body.pieces
         head = self._head(response, body.size if pieces is not None else len(body))
         if pieces and self._method != "HEAD":
@@ -320,7 +334,24 @@ class Connection(asyncio.BufferedProtocol):
         transport.write(head if self._method == "HEAD" or pieces is not None or not body else head + body)
         self._next()
 
-    def _head(self, response: HttpResponse, size: int) -> bytes:
+    def _stream(self, call: Call, response: HttpResponse, body: Body) -> None:
+        """Sends an answer that goes on; the next request is read when it is over."""
+        chunked = self._connection != "close"
+        self._transport.write(self._head(response, "chunked" if chunked else None))
+        self._streaming = Streaming(call, body, self._transport, chunked=chunked, when_over=self._streamed)
+        if self._choked:
+            self._streaming.pause()
+        self._streaming.start()
+
+    def _streamed(self, whole: bool) -> None:
+        self._streaming = None
+        if whole:
+            self._next()
+        else:
+            self._transport.abort()
+
+    def _head(self, response: HttpResponse, size: int | Literal["chunked"] | None) -> bytes:
+        """The answer's head; `size` is None where the end of the connection is the end of the body."""
         status = response.status
         lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Error", _date_line()]
         length: int | str | None = None if status == 204 or status == 304 else size
@@ -330,7 +361,7 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 lines.append(f"{name}: {value}")
         if length is not None:
-            lines.append(f"Content-Length: {length}")
+            lines.append("Transfer-Encoding: chunked" if length == "chunked" else f"Content-Length: {length}")
         if self._connection:
             lines.append(f"Connection: {self._connection}")
         text = "\r\n".join(lines)
@@ -394,15 +425,6 @@ def _whole_first(headers: dict[str, str]) -> bool:
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return True
     return "authorization" in headers and "x-amz-content-sha256" not in headers
-
-
-def _connection(headers: dict[str, str]) -> str:
-    """What the answer's Connection header must say: nothing, "close", or "keep-alive" where the client needs to hear it."""
-    given = headers.get("connection")
-    if given is None:
-        return ""
-    tokens = [token.strip() for token in given.lower().split(",")]
-    return "close" if "close" in tokens else "keep-alive" if "keep-alive" in tokens else ""
 
 
 _date: tuple[int, str] = (0, "")

@@ -80,6 +80,15 @@ def body_length(headers: dict[str, str]) -> int:
     return int(length)
 
 
+def connection_header(headers: dict[str, str]) -> str:
+    """What the answer's Connection header must say: nothing, "close", or "keep-alive" where the client needs to hear it."""
+    given = headers.get("connection")
+    if given is None:
+        return ""
+    tokens = [token.strip() for token in given.lower().split(",")]
+    return "close" if "close" in tokens else "keep-alive" if "keep-alive" in tokens else ""
+
+
 class Dechunker:
     """HTTP's own chunked coding."""
 

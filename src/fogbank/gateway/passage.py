@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,10 +11,12 @@ from fogbank.access.principal import Principal
 from fogbank.access.principal import service as service_principal
 from fogbank.access.question import Decision, Policies, Query
 from fogbank.delivery import outbox
+from fogbank.gateway import tracing
 from fogbank.gateway.authorise import Decided, denied
+from fogbank.kernel.beside import Done, on_thread
 from fogbank.kernel.context import Acting, Context, Role
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
-from fogbank.kernel.operation import Service
+from fogbank.kernel.operation import Service, Wait
 from fogbank.kernel.resource_types import ResourceType
 from fogbank.store.tables import At
 from fogbank.wire import given
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from fogbank.gateway.call import Entry
     from fogbank.gateway.cloud import Cloud
     from fogbank.gateway.pipeline import Gateway
+
+
+HOUR_MS = 3_600_000
 
 
 class Passage:
@@ -54,16 +59,61 @@ class Passage:
             principal, via = service_principal(acting.principal, acting.source_account, acting.source_arn), ()
         door = Passage(self.gateway, self.cloud, entry, req)
         inner = self._context(ctx, door, principal, service, operation, region or ctx.region, via)
+        traced = self.cloud.tracing.follow(ctx.trace) if ctx.trace else None
+        if traced is not None:
+            inner.trace = traced.header
         mark = ctx.tx.mark()
         try:
             if entry.manifest.resolve is not None:
                 entry.manifest.resolve(inner, req)
             if not entry.authorized_here:
                 self.cloud.authoriser.check(inner, entry.manifest, entry.demands, req, entry.family)
-            return entry.function(inner, req)
-        except Exception:
+            answer = entry.function(inner, req)
+        except Exception as problem:
             ctx.tx.undo(mark)
+            if isinstance(problem, ServiceException):
+                self._over(inner, entry, req, traced, None, problem)
             raise
+        if traced is not None or entry.trailed:
+            self._over(inner, entry, req, traced, answer, None)
+        return answer
+
+    @staticmethod
+    def _over(
+        ctx: Context,
+        entry: Entry,
+        req: Any,
+        traced: tracing.Traced | None,
+        answer: Any,
+        problem: ServiceException | None,
+        kind: str = "inner",
+    ) -> None:
+        """Tells of a call that is over: its span, and what a trail records."""
+        status, error, message = (200, "", "") if problem is None else (problem.status, problem.code, problem.message)
+        if traced is not None:
+            ctx.tell(*tracing.told(traced, kind, ctx, status, error, message))
+        if entry.trailed and not isinstance(answer, Wait):
+            ctx.tell(*tracing.recorded(ctx, req, answer, error, message))
+
+    def beside(self, ctx: Context, what: str, work: Callable[[], Any]) -> Any:
+        """See `Context.beside`."""
+        return self.outside(ctx, what, on_thread(self.gateway.pool, work))
+
+    def outside(self, ctx: Context, what: str, begin: Callable[[Done], None]) -> Any:
+        """See `Context.outside`."""
+        gateway = self.gateway
+        return self.cloud.beside.result(ctx.request_id, what, lambda done: gateway.soon(begin, done), ctx.now + HOUR_MS)
+
+    def traced(self, ctx: Context, header: str) -> Context:
+        """See `Context.traced`."""
+        carried = self._context(ctx, self, ctx.principal, ctx.service, ctx.operation, ctx.region, ctx.via)
+        carried.trace = header
+        return carried
+
+    @property
+    def workshop(self) -> Any:
+        """See `Context.workshop`."""
+        return self.cloud.workshop
 
     def as_role(self, ctx: Context, role: Role) -> Context:
         """See `Context.as_role`."""
@@ -105,6 +155,7 @@ class Passage:
             None,
             ctx.endpoint,
             via,
+            ctx.trace,
         )
 
     def may(self, ctx: Context, action: str, resource: str, conditions: Mapping[str, Any]) -> bool:
@@ -131,7 +182,7 @@ class Passage:
 
     def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None:
         """See `Context.later`."""
-        outbox.put(ctx, task, payload, at_ms, ctx.account, ctx.region)
+        outbox.put(ctx, task, payload, at_ms, ctx.account, ctx.region, ctx.trace)
 
     def past(self, ctx: Context, at_ms: int, sequence: int | None) -> At:
         """See `Context.past`."""

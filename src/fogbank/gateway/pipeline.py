@@ -20,13 +20,15 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from fogbank.access import signature
 from fogbank.access.principal import ANONYMOUS, Principal
 from fogbank.access.principal import service as service_principal
 from fogbank.access.signature import Signed
 from fogbank.delivery import outbox
-from fogbank.gateway import address, cors
+from fogbank.gateway import address, cors, tracing
 from fogbank.gateway.authenticate import Identities
 from fogbank.gateway.call import Call, Entry, Reply, report
 from fogbank.gateway.cloud import Cloud
@@ -34,14 +36,17 @@ from fogbank.gateway.forms import FormCall, is_form
 from fogbank.gateway.onlookers import Onlookers
 from fogbank.gateway.passage import Passage
 from fogbank.gateway.sites import Found, SiteCall, SiteEntry, Sites
+from fogbank.gateway.tracing import Rates
 from fogbank.gateway.turn import Turn
 from fogbank.gateway.zipped import plain_form
+from fogbank.kernel.beside import Done
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse, Visit
 from fogbank.kernel.operation import Service, Wait, Watch
 from fogbank.kernel.resource_types import ResourceType
 from fogbank.kernel.seen import Seen
+from fogbank.kernel.telemetry import SPANS, TRAIL
 from fogbank.store.blobs import Blobs
 from fogbank.store.store import Store
 from fogbank.store.transaction import Transaction
@@ -63,11 +68,13 @@ class Gateway:
         *,
         sites: Mapping[str, str] | None = None,
         types: Mapping[str, str] | None = None,
+        workshop: Callable[[Cloud], Any] | None = None,
         debug: bool = False,
     ) -> None:
         """`services`: AWS's service name -> "package:ATTRIBUTE" of its manifest, imported when first called.
 
         `types`: the first two words of resource types ("AWS::SQS") -> "package:ATTRIBUTE" of their declarations, imported when asked for.
+        `workshop`: makes the place where a cloud's functions run, when first used.
         `sites`: a pattern of what stands in front of the endpoint in a Host header -> the service whose site that is.
         """
         self.store = store
@@ -79,10 +86,12 @@ class Gateway:
         self.debug = debug
         self.local: Local = lambda cloud, request, reply: False
         self.clouds: dict[str, Cloud] = {}
-        self.blobs.ready = self._ready_soon
+        self.blobs.ready = self.ready_soon
+        self.pool = ThreadPoolExecutor(32, thread_name_prefix="beside")
         self._services = services
         self._types = types or {}
         self._identities = identities
+        self.make_workshop = workshop
         self._manifests: dict[str, Service | None] = {}
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._site_entries: dict[str, SiteEntry] = {}
@@ -114,6 +123,20 @@ class Gateway:
         module, _, attribute = place.partition(":")
         return next((kind for kind in getattr(importlib.import_module(module), attribute) if kind.name == name), None)
 
+    def rates(self) -> Rates | None:
+        """How sampling rules are asked; None where nobody has any."""
+        manifest = self.manifest(SPANS)
+        return manifest.rates if manifest is not None else None
+
+    def trails(self, service: str, operation: str) -> bool:
+        """Whether a trail records calls of an operation."""
+        manifest = self.manifest(TRAIL)
+        return manifest is not None and manifest.follows is not None and manifest.follows(service, operation)
+
+    def report(self, what: str) -> None:
+        """A mistake of ours that no caller waits for."""
+        report(what, "", self.debug)
+
     def entry(self, service: str, operation: str, protocol: str) -> Entry:
         key = (service, operation, protocol)
         found = self._entries.get(key)
@@ -131,8 +154,20 @@ class Gateway:
             found = self._site_entries[service] = SiteEntry(service, manifest)
         return found
 
-    def _ready_soon(self, watch: Watch) -> None:
+    def ready_soon(self, watch: Watch) -> None:
+        """May be called on any thread."""
         self.loop.call_soon_threadsafe(self._ready, watch)
+
+    def soon(self, begin: Callable[[Done], None], done: Done) -> None:
+        """Begins work outside the cloud, in the loop's next round."""
+
+        def run() -> None:
+            try:
+                begin(done)
+            except Exception as problem:
+                done(problem)
+
+        self.loop.call_soon(run)
 
     def _ready(self, watch: Watch) -> None:
         """Work beside the loop is done: whoever waited for it goes on."""
@@ -230,7 +265,7 @@ class Gateway:
         signed = call.signed
         assert signed is not None
         tx = call.cloud.begin()
-        ctx = self._context(call.cloud, tx, None, call.principal, call.principal.account, call.region, "iam", "", call.request_id)
+        ctx = self.context(call.cloud, tx, None, call.principal, call.principal.account, call.region, "iam", "", call.request_id)
         call.cloud.callers.identities.used(ctx, signed.access_key_id, call.entry.service, call.region)
         call.cloud.commit(tx)
 
@@ -243,7 +278,7 @@ class Gateway:
                 if manifest is None or manifest.observe is None:
                     continue
                 principal = service_principal(f"{entry.service}.amazonaws.com")
-                ctx = self._context(cloud, tx, manifest, principal, "", seen.region, entry.service, "observe", seen.request_id)
+                ctx = self.context(cloud, tx, manifest, principal, "", seen.region, entry.service, "observe", seen.request_id)
                 manifest.observe(ctx, seen)
             cloud.commit(tx)
         except Exception:
@@ -264,11 +299,18 @@ class Gateway:
         if task is None:
             raise LookupError(f"there is no task {item.task}")
         principal = service_principal(f"{service}.amazonaws.com", item.account)
-        ctx = self._context(cloud, tx, manifest, principal, item.account, item.region, service, item.task, f"{item.number:016x}")
+        ctx = self.context(cloud, tx, manifest, principal, item.account, item.region, service, item.task, f"{item.number:016x}")
+        traced = cloud.tracing.follow(item.trace) if item.trace else None
+        if traced is not None:
+            ctx.trace = traced.header
         answer = task(ctx, outbox.payload(item))
-        return answer if isinstance(answer, Wait) else None
+        if isinstance(answer, Wait):
+            return answer
+        if traced is not None:
+            ctx.tell(*tracing.told(traced, "task", ctx, 200, "", ""))
+        return None
 
-    def _context(
+    def context(
         self,
         cloud: Cloud,
         tx: Transaction,
@@ -279,11 +321,26 @@ class Gateway:
         service: str,
         operation: str,
         request_id: str,
+        trace: str = "",
     ) -> Context:
         """A context that no request stands behind."""
         door = Passage(self, cloud, None, None, manifest)
         return Context(
-            door, tx, self.blobs, tx.at_ms, cloud.chance, principal, account, region, service, operation, request_id, None, cloud.endpoint
+            door,
+            tx,
+            self.blobs,
+            tx.at_ms,
+            cloud.chance,
+            principal,
+            account,
+            region,
+            service,
+            operation,
+            request_id,
+            None,
+            cloud.endpoint,
+            (),
+            trace,
         )
 
 

@@ -70,6 +70,7 @@ class SiteEntry(Entry):
         self.manifest = manifest
         self.function = cast(Operate, manifest.site)
         self.authorized_here = True
+        self.fresh = self.trailed = False
 
 
 class SiteCall(Call):

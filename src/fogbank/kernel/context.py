@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from fogbank.kernel.arn import partition_of
 from fogbank.kernel.chance import Chance
 from fogbank.kernel.http import HttpRequest
+from fogbank.kernel.telemetry import MEASURES, Measure
 
 T = TypeVar("T")
 
@@ -36,6 +37,15 @@ class Door(Protocol):
     def signature_age_ms(self) -> int | None: ...
 
     def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None: ...
+
+    def beside(self, ctx: Context, what: str, work: Callable[[], Any]) -> Any: ...
+
+    def outside(self, ctx: Context, what: str, begin: Callable[[Callable[[Any], None]], None]) -> Any: ...
+
+    def traced(self, ctx: Context, header: str) -> Context: ...
+
+    @property
+    def workshop(self) -> Any: ...
 
     def past(self, ctx: Context, at_ms: int, sequence: int | None) -> Any: ...
 
@@ -80,6 +90,7 @@ class Context:
     endpoint     "http://host:port" as the caller addressed it
     started_ms   when the call first ran: earlier than `now` after a Wait
     via          the services through which the caller came here ("s3",); none for a call from outside
+    trace        X-Ray's header under which it is followed ("Root=1-..;Parent=..;Sampled=1"); "" where it is not
     """
 
     __slots__ = (
@@ -96,6 +107,7 @@ class Context:
         "request_id",
         "service",
         "started_ms",
+        "trace",
         "tx",
         "via",
     )
@@ -116,6 +128,7 @@ class Context:
         request: HttpRequest | None,
         endpoint: str,
         via: tuple[str, ...] = (),
+        trace: str = "",
     ) -> None:
         self.door = door
         self.tx = tx
@@ -132,6 +145,7 @@ class Context:
         self.endpoint = endpoint
         self.started_ms = now
         self.via = via
+        self.trace = trace
 
     @property
     def partition(self) -> str:
@@ -191,8 +205,39 @@ class Context:
     def beside(self, what: str, work: Callable[[], T]) -> T:
         """What long work gives that touches nothing of the cloud (a key pair). It is done on a thread: Waiting is raised meanwhile,
         and the request run again."""
-        done: T = self.blobs.beside(self, (self.request_id, what), work)
+        done: T = self.door.beside(self, what, work)
         return done
+
+    def outside(self, what: str, begin: Callable[[Callable[[Any], None]], None]) -> Any:
+        """What comes of asynchronous work outside the cloud: a function's run, an HTTP request. `begin(done)` is called once, after this
+        attempt; Waiting is raised until `done(result)` was called in the event loop. An Exception as result is raised here.
+
+        `what` tells the works of one request apart. Killed in between, a task begins the work again.
+        """
+        return self.door.outside(self, what, begin)
+
+    @property
+    def workshop(self) -> Any:
+        """Where people's code runs (`sandbox.workshop.Workshop`)."""
+        return self.door.workshop
+
+    def tell(self, service: str, what: Any) -> None:
+        """Lets a service know of something when this call is over, however it ends: its `gather` gets it soon after. In memory and at
+        best effort, for metrics, spans and lines; what must not be lost is a task (`later`)."""
+        tx = self.tx
+        if tx.told is None:
+            tx.told = [(service, what)]
+        else:
+            tx.told.append((service, what))
+
+    def measure(self, namespace: str, name: str, value: float, unit: str = "Count", /, **dimensions: str) -> None:
+        """Tells CloudWatch one value of a metric, of this account and region."""
+        by = tuple(sorted(dimensions.items()))
+        self.tell(MEASURES, Measure(self.account, self.region, namespace, name, by, value, unit, self.now))
+
+    def traced(self, header: str) -> Context:
+        """This call, carried on under a trace header that came with what it carries."""
+        return self.door.traced(self, header)
 
     def as_role(self, role: Role) -> Context:
         """This request, carried on as a role that trusts the service. Errors: AccessDenied."""

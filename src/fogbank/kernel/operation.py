@@ -109,7 +109,11 @@ class Service:
     a page of this machine;
     `observe(ctx, seen)` is told of calls from outside when they are over, in a transaction of its own: of those that asked for
     it (`ctx.watch()`), and of all that were refused before they ran;
-    `keeps(at, now_ms)` names the rows whose past it needs for longer than the log keeps it.
+    `keeps(at, now_ms)` names the rows whose past it needs for longer than the log keeps it;
+    `gather(ctx, items)` gets what it was told (`ctx.tell`), many at once, in a transaction of its own without an account;
+    `rates(at)`: how many calls are traced (a second, share of the rest, when to ask again); `follows(service, operation)`: whether a
+    trail records it;
+    `fresh`: before each of its operations all services are told what there is to tell, since it shows what comes of it.
     """
 
     def __init__(
@@ -124,6 +128,10 @@ class Service:
         origins: Callable[[Any, Visit, str, bool], list[tuple[str, str]] | None] | None = None,
         observe: Callable[[Context, Seen], None] | None = None,
         keeps: Callable[[Any, int], Iterable[Past]] | None = None,
+        gather: Callable[[Context, list[Any]], None] | None = None,
+        fresh: bool = False,
+        rates: Callable[[Any], tuple[float, float, Wait]] | None = None,
+        follows: Callable[[str, str], bool] | None = None,
     ) -> None:
         self.name = name
         self.resolve = resolve
@@ -132,6 +140,10 @@ class Service:
         self.origins = origins
         self.observe = observe
         self.keeps = keeps
+        self.gather = gather
+        self.fresh = fresh
+        self.rates = rates
+        self.follows = follows
         self.resources = {r.type: r for r in resources}
         self.conditions = dict(conditions or {})
         self.operations: dict[str, Operate] = {}

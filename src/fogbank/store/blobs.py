@@ -15,13 +15,14 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from fogbank.kernel.operation import Wait, Waiting, Watch
+from fogbank.kernel.beside import Beside, on_thread
+from fogbank.kernel.operation import Watch
 from fogbank.store.tables import At, Record, Table
 from fogbank.store.vault import KEY_BYTES, ContentCipher, Seal, Vault
 
@@ -251,8 +252,7 @@ class Blobs:
         self.spool.mkdir(parents=True, exist_ok=True)
         self.sync = sync
         self._pool: ThreadPoolExecutor | None = None
-        self._doing: dict[Hashable, Future[Any]] = {}
-        self._done: dict[Hashable, Future[Any]] = {}
+        self._works = Beside(lambda watch: self.ready(watch))
         self.ready: Callable[[Watch], None] = lambda watch: None
         """Called from a thread, when what a Waiting waits for is there."""
         for left in self.spool.iterdir():
@@ -388,22 +388,11 @@ class Blobs:
 
     def beside(self, at: At, key: Hashable, work: Callable[[], T]) -> T:
         """What long work gives, done beside the loop: Waiting is raised meanwhile, and it is there when asked for again by its key."""
-        found = self._done.pop(key, None)
-        if found is not None:
-            done: T = found.result()
+        try:
+            done: T = self._works.result(key, "", on_thread(self.pool, work), at.tx.at_ms + 3_600_000)
             return done
-        watch = (0, f"{hash(key)}".encode())
-        if key not in self._doing:
-            future = self._doing[key] = self.pool.submit(work)
-            future.add_done_callback(lambda done: self._work_done(key, done, watch))
-        raise Waiting(Wait((watch,), at.tx.at_ms + 3_600_000))
-
-    def _work_done(self, key: Hashable, done: Future[Any], watch: Watch) -> None:
-        if len(self._done) > 1000:  # of callers who went away
-            self._done.clear()
-        self._done[key] = done
-        self._doing.pop(key, None)
-        self.ready(watch)
+        finally:
+            self._works.over(key)
 
     def _row(self, at: At, blob: Blob, seal: Seal | None) -> bytes:
         body = BODIES.get(at, blob.name)

@@ -26,7 +26,7 @@ Undo = tuple["Ordered", bytes, Any, Space, Any]
 class Transaction:
     """`sequence` is the number it will have if it writes; `writes` what it wrote: (table number, key, value)."""
 
-    __slots__ = ("_count", "_store", "_undo", "at_ms", "branch", "get", "scan", "sequence", "writes")
+    __slots__ = ("_count", "_store", "_undo", "at_ms", "branch", "get", "scan", "sequence", "told", "writes")
 
     def __init__(self, store: Store, branch: Branch, at_ms: int) -> None:
         self._store = store
@@ -36,6 +36,8 @@ class Transaction:
         self.writes: list[tuple[int, bytes, Any]] = []
         self._undo: list[Undo] = []
         self._count = 0
+        self.told: list[tuple[str, Any]] | None = None
+        """What services are told when it is over, however it ends: (service, what)."""
         self.get = branch.get
         self.scan = branch.scan
 

@@ -147,6 +147,7 @@ class Cloud:
         """Moves the clock, and carries out everything that becomes due, in order."""
 
         def move() -> None:
+            self.inner.clock_changes()
             self.inner.clock.advance(int(seconds * 1000))
             self.inner.clock_changed()
 
@@ -154,12 +155,17 @@ class Cloud:
         self.settle()
 
     def settle(self, timeout_s: float = 20) -> None:
-        """Returns when nothing in the outbox is due any more."""
+        """Returns when nothing that is due is left to do, no work is under way, and all has been told."""
         end = time.monotonic() + timeout_s
-        while not self.house.on_loop(self.inner.idle):
+        while not self.house.on_loop(self._at_rest):
             if time.monotonic() > end:
                 raise TimeoutError("the outbox does not come to rest")
             time.sleep(0.001)
+
+    def _at_rest(self) -> bool:
+        self.inner.gathering.flush()
+        at_rest: bool = self.inner.idle()
+        return at_rest
 
     def problems(self) -> list[str]:
         """What the store finds wrong with this cloud: nothing, when all is right."""

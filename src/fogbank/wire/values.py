@@ -151,6 +151,8 @@ def check(ref: Ref, shapes: Mapping[str, Shape], value: Any, verbatim: tuple[str
         raise TypeError(f"{path or ref.shape}: {type(value).__name__} where the model has a {shape.type}")
     if shape.type == "structure":
         for member, inner in inside.items():
+            if member[0] == "@" and not path:
+                continue  # for services only (`@watch`)
             if member not in shape.members:
                 raise TypeError(f"{path or ref.shape}: the model has no member {member!r}")
             check(shape.members[member], shapes, inner, verbatim, f"{path}.{member}" if path else member)

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.flow import Body, Flow
 from fogbank.kernel.http import HttpResponse
 
 from . import cbor, eventstream
@@ -188,9 +190,9 @@ class _Rest:
         target = self.shapes[ref.shape]
         if target.eventstream:
             stream = _Events(self.model, target, "rest-xml" if self.xml else "rest-json")
-            return lambda answer: (stream.write(answer.get(payload) or ()), eventstream.CONTENT_TYPE)
+            return lambda answer: (stream.body(b"", answer.get(payload)), eventstream.CONTENT_TYPE)
         if target.type == "blob":
-            return lambda answer: (answer.get(payload, b""), "application/octet-stream" if answer.get(payload) is not None else None)
+            return lambda answer: (_blob(answer.get(payload, b"")), "application/octet-stream" if answer.get(payload) is not None else None)
         if target.type == "string":
             return lambda answer: ((answer.get(payload) or "").encode(), "text/plain")
         if not self.xml:
@@ -236,6 +238,10 @@ def _converted(convert: Callable[[Any], Any] | None, value: Any) -> Any:
     return convert(value) if convert else value
 
 
+def _blob(value: Any) -> Any:
+    return Body(value) if isinstance(value, Flow) else value
+
+
 class _Events:
     """The writer of one event stream."""
 
@@ -248,6 +254,16 @@ class _Events:
     def write(self, events: Iterable[Mapping[str, Any]]) -> bytes:
         """The frames of some events, each {event: members}."""
         return b"".join(self._event(name, members or {}) for event in events for name, members in event.items())
+
+    def body(self, head: bytes, events: Iterable[Mapping[str, Any]] | Flow | None) -> bytes | Body:
+        """The stream as a body: all there is, or what goes on."""
+        return Body(events, head, self.write, self.refuse) if isinstance(events, Flow) else head + self.write(events or ())
+
+    def refuse(self, problem: ServiceException) -> bytes:
+        """The frame that ends a stream with an error: one of the stream's own exceptions, or any other."""
+        if problem.code in self.stream.members:
+            return self._event(problem.code, {"message": problem.message, "Message": problem.message, **problem.members})
+        return frame({":message-type": "error", ":error-code": problem.code, ":error-message": problem.message}, b"")
 
     def _event(self, name: str, members: Mapping[str, Any]) -> bytes:
         ref = self.stream.members[name]
@@ -308,6 +324,6 @@ def _rpc_stream(operation: OperationModel, protocol: str, stream: str) -> Writer
         headers = [("x-amzn-RequestId", request_id), ("Content-Type", eventstream.CONTENT_TYPE)]
         if protocol == "smithy-rpc-v2-cbor":
             headers.append(("smithy-protocol", "rpc-v2-cbor"))
-        return HttpResponse(200, headers, head + events.write(given.get(stream) or ()))
+        return HttpResponse(200, headers, events.body(head, given.get(stream)))
 
     return write

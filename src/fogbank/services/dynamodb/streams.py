@@ -225,6 +225,7 @@ def stream_of_iterator(token: str) -> str | None:
 def get_records(ctx: Context, req: Any) -> Answer:
     """The next records of a shard, up to 1,000 or 1 MB, and an iterator to go on with: none after the last record of a closed shard.
 
+    A service that polls waits for what "@watch" names.
     Errors: ResourceNotFoundException, ExpiredIteratorException, TrimmedDataAccessException, ValidationException.
     Source: API reference, GetRecords.
     """
@@ -247,6 +248,7 @@ def get_records(ctx: Context, req: Any) -> Answer:
     answer: dict[str, Any] = {"Records": [_record(ctx, stream, record) for record in records]}
     if not shard.closed_at_ms or (records and at <= shard.last):
         answer["NextShardIterator"] = _token(ctx, stream, shard, at)
+    answer["@watch"] = (RECORDS.watch(shard.number), SHARDS.watch(stream.number))
     return answer
 
 

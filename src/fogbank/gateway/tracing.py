@@ -1,0 +1,145 @@
+"""Traces: which calls are followed, under what header, and the spans that say how long each took.
+
+The header is X-Ray's: "Root=1-<seconds>-<24 digits>;Parent=<16 digits>;Sampled=1". A caller's own decision is kept; where there
+is none, the Default sampling rule decides: so many traces a second, and a share of what is more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fogbank.kernel.chance import Chance
+from fogbank.kernel.context import Context
+from fogbank.kernel.operation import Wait
+from fogbank.kernel.telemetry import SPANS, TRAIL, Recorded, Span
+
+if TYPE_CHECKING:
+    from fogbank.gateway.cloud import Cloud
+    from fogbank.gateway.pipeline import Gateway
+    from fogbank.store.tables import At
+
+Rates = Callable[["At"], tuple[float, float, Wait]]
+"""(traces a second, share of the rest, when to ask again) by the sampling rules."""
+_FAR_MS = 1 << 50
+
+
+class Traced(NamedTuple):
+    """A call that is followed: where it stands in its trace, and when it began (cloud's clock; `perf_counter`)."""
+
+    root: str
+    id: str
+    parent: str
+    rest: str
+    began_ms: int
+    began: float
+
+    @property
+    def header(self) -> str:
+        """What travels on: this span is the parent of what comes of it."""
+        return f"Root={self.root};Parent={self.id};Sampled=1{self.rest}"
+
+
+class Tracing:
+    """One cloud's decisions about what to follow."""
+
+    def __init__(self, gateway: Gateway, cloud: Cloud, seed: int | None) -> None:
+        self._gateway = gateway
+        self._cloud = cloud
+        self._rates: tuple[float, float] | None = None
+        self._beyond = 0.0
+        self._chance = Chance(seed)  # of its own: what is followed must not change what happens
+
+    def forget(self) -> None:
+        self._rates = None
+
+    def _ask(self) -> tuple[float, float]:
+        ask = self._gateway.rates()
+        if ask is None:
+            self._rates = 1.0, 0.05
+        else:
+            *rates, wait = ask(self._cloud.reader())
+            self._rates = rates[0], rates[1]
+            self._cloud.park(wait, self.forget)
+        return self._rates
+
+    def begin(self, header: str | None) -> Traced | None:
+        """A call from outside: what follows it, or None."""
+        if header:
+            return self.follow(header)
+        rate, share = self._rates or self._ask()
+        now_ms = self._cloud.clock.now_ms()
+        if not (rate and self._cloud.meters.spend("traces", 1, rate, max(rate, 1), now_ms)):
+            self._beyond += share
+            if self._beyond < 1:
+                return None
+            self._beyond -= 1
+        digits = self._chance.hex
+        return Traced(f"1-{now_ms // 1000:08x}-{digits(24)}", digits(16), "", "", now_ms, time.perf_counter())
+
+    def follow(self, header: str) -> Traced | None:
+        """What comes of a call under this header, as a span of its own; None where it is not sampled."""
+        if "Sampled=1" not in header:
+            return None
+        root, parent, rest = "", "", ""
+        for part in header.split(";"):
+            name, _, value = part.strip().partition("=")
+            if name == "Root":
+                root = value
+            elif name == "Parent":
+                parent = value
+            elif name not in ("Sampled", "Self", ""):
+                rest += f";{name}={value}"
+        if not root:
+            return None
+        return Traced(root, self._chance.hex(16), parent, rest, self._cloud.clock.now_ms(), time.perf_counter())
+
+
+def told(traced: Traced, kind: str, ctx: Context, status: int, error: str, message: str) -> tuple[str, Span]:
+    """The span of a call that is over, to be told."""
+    took_ms = (time.perf_counter() - traced.began) * 1000
+    start_ms = float(traced.began_ms)
+    end_ms = max(float(ctx.now), start_ms + took_ms)
+    request = ctx.request
+    headers = request.headers if request is not None else {}
+    return SPANS, Span(
+        kind,
+        traced.root,
+        traced.id,
+        traced.parent,
+        ctx.account,
+        ctx.region,
+        ctx.service,
+        ctx.operation,
+        start_ms,
+        end_ms,
+        status,
+        error,
+        message,
+        ctx.request_id,
+        ctx.principal.arn,
+        ctx.via,
+        request.client if request is not None else "",
+        headers.get("user-agent", ""),
+        f"{ctx.endpoint}{request.path}" if request is not None else "",
+    )
+
+
+def recorded(ctx: Context, members: Any, answer: Any, error: str, message: str) -> tuple[str, Recorded]:
+    """A call that is over, as the trail is told of it."""
+    return TRAIL, Recorded(
+        ctx.now,
+        ctx.account,
+        ctx.region,
+        ctx.service,
+        ctx.operation,
+        ctx.principal,
+        ctx.via,
+        ctx.request,
+        ctx.request_id,
+        members,
+        answer,
+        error,
+        message,
+    )

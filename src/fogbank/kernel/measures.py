@@ -1,0 +1,3 @@
+from fogbank.kernel.telemetry import Counted, Measure
+
+__all__ = ["Counted", "Measure"]

@@ -1,0 +1,86 @@
+"""What the door and the services tell of what happens: metrics' values, calls counted, spans, and what a trail records.
+
+Each goes to the service named beside it, in memory, best effort (see `Context.tell`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+MEASURES, SPANS, TRAIL = "cloudwatch", "xray", "cloudtrail"
+"""The services that gather them."""
+
+
+class Measure(NamedTuple):
+    """One value of a metric. `dimensions` are sorted by name; `unit` is CloudWatch's ("Count", "Milliseconds", "Bytes", ...)."""
+
+    account: str
+    region: str
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    value: float
+    unit: str
+    at_ms: int
+
+
+class Counted(NamedTuple):
+    """Calls from outside of one operation that were answered since the last time. `error` is the code, or ""."""
+
+    account: str
+    region: str
+    service: str
+    operation: str
+    error: str
+    calls: int
+    took_ms: float
+    at_ms: int
+
+
+class Span(NamedTuple):
+    """A piece of a trace, from start to end, by the cloud's clock (milliseconds, with a fraction).
+
+    kind       "call" from outside, "inner" from a service to another (`via`), "task" that was carried out later
+    trace      the root's id ("1-5759e988-bd862e3fe1be46a994272793"); id and parent are 16 hexadecimal digits
+    error      the code it was refused with, or ""
+    resource   the ARN that it was about, where the authorisation found one
+    """
+
+    kind: str
+    trace: str
+    id: str
+    parent: str
+    account: str
+    region: str
+    service: str
+    operation: str
+    start_ms: float
+    end_ms: float
+    status: int
+    error: str
+    message: str
+    request_id: str
+    principal: str
+    via: tuple[str, ...] = ()
+    client: str = ""
+    user_agent: str = ""
+    url: str = ""
+    members: Any = None
+
+
+class Recorded(NamedTuple):
+    """A call for the trail: by whom, from where, with what, and what came of it. `request` is HTTP's, None for a service's call."""
+
+    at_ms: int
+    account: str
+    region: str
+    service: str
+    operation: str
+    principal: Any
+    via: tuple[str, ...]
+    request: Any
+    request_id: str
+    members: Any
+    answer: Any
+    error: str
+    message: str
