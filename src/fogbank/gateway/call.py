@@ -200,7 +200,8 @@ class Call(Passage):
         ctx = self.context(tx)
         if not 0 < self._started_ms <= tx.at_ms:  # the first time, or the cloud was taken back while the call waited
             ctx.started_ms = self._started_ms = tx.at_ms
-            self._traced = cloud.tracing.begin(self.request.headers.get("x-amzn-trace-id"))
+            if not entry.fresh:  # who looks at traces is not followed
+                self._traced = cloud.tracing.begin(self.request.headers.get("x-amzn-trace-id"))
         if self._traced is not None:
             ctx.trace = self._traced.header
         try:

@@ -268,6 +268,7 @@ class Cloud:
         return self._workshop
 
     def close(self) -> None:
+        self.gathering.close()
         if self._workshop is not None:
             self._workshop.close()
         if self._timer is not None:

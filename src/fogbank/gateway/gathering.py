@@ -31,6 +31,7 @@ class Gathering:
         self._told: list[tuple[str, Any]] = []
         self._calls: list[tuple[str, str, str, str, str, float]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     @property
     def waiting(self) -> bool:
@@ -41,12 +42,16 @@ class Gathering:
         """Adds (service, what) to what will be told."""
         self._told += told
         if self._timer is None:
-            self._timer = self._gateway.loop.call_later(WAIT_S, self.flush)
+            self._soon()
 
     def call(self, account: str, region: str, service: str, operation: str, error: str, took_ms: float) -> None:
         """A call that was answered: it is counted."""
         self._calls.append((account, region, service, operation, error, took_ms))
         if self._timer is None:
+            self._soon()
+
+    def _soon(self) -> None:
+        if not self._closed:
             self._timer = self._gateway.loop.call_later(WAIT_S, self.flush)
 
     def flush(self) -> None:
@@ -89,6 +94,11 @@ class Gathering:
         except Exception:
             cloud.undo(tx)
             gateway.report(f"{service}: gathering")
+
+    def close(self) -> None:
+        """Tells what there is, and nothing more."""
+        self.flush()
+        self._closed = True
 
     def forget(self) -> None:
         """The cloud is another one now."""

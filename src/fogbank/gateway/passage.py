@@ -91,7 +91,7 @@ class Passage:
         """Tells of a call that is over: its span, and what a trail records."""
         status, error, message = (200, "", "") if problem is None else (problem.status, problem.code, problem.message)
         if traced is not None:
-            ctx.tell(*tracing.told(traced, kind, ctx, status, error, message))
+            ctx.tell(*tracing.told(traced, kind, ctx, req, status, error, message))
         if entry.trailed and not isinstance(answer, Wait):
             ctx.tell(*tracing.recorded(ctx, req, answer, error, message))
 
@@ -103,6 +103,27 @@ class Passage:
         """See `Context.outside`."""
         gateway = self.gateway
         return self.cloud.beside.result(ctx.request_id, what, lambda done: gateway.soon(begin, done), ctx.now + HOUR_MS)
+
+    def apart(self, ctx: Context, what: str, work: Callable[[Context], Any]) -> Any:
+        """See `Context.apart`."""
+        gateway, cloud = self.gateway, self.cloud
+
+        def begin(done: Done) -> None:
+            tx = cloud.begin()
+            itself = service_principal(f"{ctx.service}.amazonaws.com", ctx.account)
+            try:
+                result = work(
+                    gateway.context(
+                        cloud, tx, self.manifest, itself, ctx.account, ctx.region, ctx.service, ctx.operation, ctx.request_id, ctx.trace
+                    )
+                )
+                cloud.commit(tx)
+            except Exception as problem:
+                cloud.undo(tx)
+                result = problem
+            done(result)
+
+        return self.outside(ctx, what, begin)
 
     def traced(self, ctx: Context, header: str) -> Context:
         """See `Context.traced`."""

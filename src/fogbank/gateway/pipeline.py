@@ -307,7 +307,7 @@ class Gateway:
         if isinstance(answer, Wait):
             return answer
         if traced is not None:
-            ctx.tell(*tracing.told(traced, "task", ctx, 200, "", ""))
+            ctx.tell(*tracing.told(traced, "task", ctx, None, 200, "", ""))
         return None
 
     def context(

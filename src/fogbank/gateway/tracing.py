@@ -96,7 +96,7 @@ class Tracing:
         return Traced(root, self._chance.hex(16), parent, rest, self._cloud.clock.now_ms(), time.perf_counter())
 
 
-def told(traced: Traced, kind: str, ctx: Context, status: int, error: str, message: str) -> tuple[str, Span]:
+def told(traced: Traced, kind: str, ctx: Context, members: Any, status: int, error: str, message: str) -> tuple[str, Span]:
     """The span of a call that is over, to be told."""
     took_ms = (time.perf_counter() - traced.began) * 1000
     start_ms = float(traced.began_ms)
@@ -123,6 +123,7 @@ def told(traced: Traced, kind: str, ctx: Context, status: int, error: str, messa
         request.client if request is not None else "",
         headers.get("user-agent", ""),
         f"{ctx.endpoint}{request.path}" if request is not None else "",
+        members,
     )
 
 

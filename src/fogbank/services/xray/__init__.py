@@ -1,0 +1,24 @@
+"""AWS X-Ray: traces of what happens in the cloud.
+
+Every call through the door that is followed is a segment by itself (`gateway.tracing` decides, by the Default sampling rule or the
+caller's header); applications add theirs. Read in this order: `state` (the model of the data), `segments` and `spans` (what comes in),
+`traces` (a trace as a whole), `summaries` and `filters` (finding traces), `graph` (the map), `sampling`, `groups`, `tasks`.
+
+What is not here: insights, transaction search (indexing rules, retrieval, segments in CloudWatch Logs), encryption under KMS keys,
+resource policies.
+"""
+
+from fogbank.kernel.operation import Resource, Service
+from fogbank.services.xray import graph, groups, sampling, segments, summaries, tasks
+
+SERVICE = Service(
+    "xray",
+    modules=[segments, summaries, graph, sampling, groups, tasks],
+    resources=[
+        Resource("group", arn=groups.arn_of_request, tags=groups.tags_of),
+        Resource("sampling-rule", arn=sampling.arn_of_request, tags=groups.tags_of),
+    ],
+    gather=segments.gather,
+    fresh=True,
+    rates=sampling.rates,
+)

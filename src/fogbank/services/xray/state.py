@@ -1,0 +1,88 @@
+"""Segments of traces, sampling rules, groups: records and tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fogbank.store import Record, Table
+
+KEPT_MS = 30 * 86_400_000
+"""How long a trace can be seen."""
+
+
+class Segment(Record, frozen=True, kw_only=True):
+    """A segment as it was sent: `document` is its JSON. One in progress has no end (0); the one that replaces it has its id."""
+
+    account: str
+    region: str
+    trace: str
+    id: str
+    start_ms: float
+    end_ms: float = 0
+    document: bytes
+
+
+class Started(Record, frozen=True, kw_only=True):
+    """A trace, by when its first segment came (`at_ms`) and when it began (`start_ms`)."""
+
+    account: str
+    region: str
+    trace: str
+    at_ms: int
+    start_ms: int
+    revision: int = 1
+
+
+class Rule(Record, frozen=True, kw_only=True):
+    """A sampling rule. `reservoir` a second are sampled first, of the rest `rate`."""
+
+    account: str
+    region: str
+    name: str
+    priority: int
+    rate: float
+    reservoir: int
+    resource_arn: str = "*"
+    service_name: str = "*"
+    service_type: str = "*"
+    host: str = "*"
+    method: str = "*"
+    path: str = "*"
+    attributes: dict[str, str] = {}
+    boost: dict[str, Any] | None = None
+    created_at_ms: int = 0
+    modified_at_ms: int = 0
+    tags: dict[str, str] = {}
+
+
+class Statistics(Record, frozen=True, kw_only=True):
+    """What one client has reported of a rule last."""
+
+    account: str
+    region: str
+    rule: str
+    client: str
+    at_ms: int
+    requests: int
+    sampled: int
+    borrowed: int
+
+
+class Group(Record, frozen=True, kw_only=True):
+    account: str
+    region: str
+    name: str
+    id: str
+    expression: str = ""
+    insights: bool = False
+    notifications: bool = False
+    tags: dict[str, str] = {}
+
+
+SEGMENTS = Table("xray.segments", Segment, key=("account", "region", "trace", "id"), weight=2)
+TRACES = Table("xray.traces", Started, key=("account", "region", "trace"))
+TRACES_BY_START = TRACES.index("by_start", "account", "region", "start_ms")
+TRACES_BY_AGE = TRACES.index("by_age", "at_ms")
+RULES = Table("xray.sampling_rules", Rule, key=("account", "region", "name"))
+STATISTICS = Table("xray.sampling_statistics", Statistics, key=("account", "region", "rule", "client"))
+GROUPS = Table("xray.groups", Group, key=("account", "region", "name"))
