@@ -49,17 +49,11 @@ class Entry:
         self.function: Operate | None = self.manifest.operations.get(operation) if self.manifest is not None else None
         self.authorized_here: bool = getattr(self.function, "authorized_here", False)
         self.fresh = self.manifest is not None and self.manifest.fresh
-        self._gateway = gateway
         overlay = self.model.service.overlay
         self.dialect = overlay.dialect or ("json" if protocol in ("json", "rest-json", "smithy-rpc-v2-cbor") else "query")
         if self.model.service.query_compatible:
             self.dialect = "query"  # its callers were promised the codes of old
         self.family = protocol if protocol in ("ec2", "rest-json") else self.dialect
-
-    @cached_property
-    def trailed(self) -> bool:
-        """Whether a trail records it."""
-        return self._gateway.trails(self.service, self.operation)
 
     @cached_property
     def demands(self) -> tuple[Demand, ...]:
@@ -121,6 +115,10 @@ class Call(Passage):
         if signed is None or signed_ms is None:
             return None
         return self.cloud.callers.dated_by(signed_ms if signed.method == "query" else None) - signed_ms
+
+    @property
+    def access_key(self) -> str:
+        return self.signed.access_key_id if self.signed is not None else ""
 
     def chunks(self) -> Chunks | None:
         """The decoder of an aws-chunked body, where the request has one."""
@@ -217,7 +215,7 @@ class Call(Passage):
                 self._parked = cloud.park(answer, self.run)
                 return
             response = self.answer(answer)
-            if self._traced is not None or entry.trailed:
+            if self._traced is not None or cloud.tracing.trailed(entry):
                 self._over(ctx, entry, self._req, self._traced, answer, None, "call")
             cloud.commit(tx)
         except ServiceException as problem:

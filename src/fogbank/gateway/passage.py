@@ -74,12 +74,12 @@ class Passage:
             if isinstance(problem, ServiceException):
                 self._over(inner, entry, req, traced, None, problem)
             raise
-        if traced is not None or entry.trailed:
+        if traced is not None or self.cloud.tracing.trailed(entry):
             self._over(inner, entry, req, traced, answer, None)
         return answer
 
-    @staticmethod
     def _over(
+        self,
         ctx: Context,
         entry: Entry,
         req: Any,
@@ -92,7 +92,7 @@ class Passage:
         status, error, message = (200, "", "") if problem is None else (problem.status, problem.code, problem.message)
         if traced is not None:
             ctx.tell(*tracing.told(traced, kind, ctx, req, status, error, message))
-        if entry.trailed and not isinstance(answer, Wait):
+        if self.cloud.tracing.trailed(entry) and not isinstance(answer, Wait):
             ctx.tell(*tracing.recorded(ctx, req, answer, error, message))
 
     def beside(self, ctx: Context, what: str, work: Callable[[], Any]) -> Any:
@@ -130,6 +130,11 @@ class Passage:
         carried = self._context(ctx, self, ctx.principal, ctx.service, ctx.operation, ctx.region, ctx.via)
         carried.trace = header
         return carried
+
+    @property
+    def access_key(self) -> str:
+        """The id of the key that signed the request; "" where none did."""
+        return ""
 
     @property
     def workshop(self) -> Any:
@@ -196,6 +201,10 @@ class Passage:
     def signature_age_ms(self) -> int | None:
         """See `Context.signature_age_ms`: a call from a service has no signature."""
         return None
+
+    def at_machine(self, machine_ms: int) -> int:
+        """See `Context.at_machine`."""
+        return self.cloud.clock.at_wall(machine_ms)
 
     def decide(self, ctx: Context, query: Query, policies: Policies) -> Decision:
         """See `Context.decide`."""

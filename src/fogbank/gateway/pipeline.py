@@ -36,7 +36,6 @@ from fogbank.gateway.forms import FormCall, is_form
 from fogbank.gateway.onlookers import Onlookers
 from fogbank.gateway.passage import Passage
 from fogbank.gateway.sites import Found, SiteCall, SiteEntry, Sites
-from fogbank.gateway.tracing import Rates
 from fogbank.gateway.turn import Turn
 from fogbank.gateway.zipped import plain_form
 from fogbank.kernel.beside import Done
@@ -46,7 +45,6 @@ from fogbank.kernel.http import HttpRequest, HttpResponse, Visit
 from fogbank.kernel.operation import Service, Wait, Watch
 from fogbank.kernel.resource_types import ResourceType
 from fogbank.kernel.seen import Seen
-from fogbank.kernel.telemetry import SPANS, TRAIL
 from fogbank.store.blobs import Blobs
 from fogbank.store.store import Store
 from fogbank.store.transaction import Transaction
@@ -123,16 +121,6 @@ class Gateway:
         module, _, attribute = place.partition(":")
         return next((kind for kind in getattr(importlib.import_module(module), attribute) if kind.name == name), None)
 
-    def rates(self) -> Rates | None:
-        """How sampling rules are asked; None where nobody has any."""
-        manifest = self.manifest(SPANS)
-        return manifest.rates if manifest is not None else None
-
-    def trails(self, service: str, operation: str) -> bool:
-        """Whether a trail records calls of an operation."""
-        manifest = self.manifest(TRAIL)
-        return manifest is not None and manifest.follows is not None and manifest.follows(service, operation)
-
     def report(self, what: str) -> None:
         """A mistake of ours that no caller waits for."""
         report(what, "", self.debug)
@@ -179,7 +167,7 @@ class Gateway:
     def admit(self, cloud: Cloud, request: HttpRequest, reply: Reply) -> Call | FormCall | None:
         """Names and authenticates a request; None where it was answered at once."""
         path = request.path
-        site = self.sites.at(request.headers.get("host", ""))
+        site = self.sites.at(request.headers.get("host", ""), path)
         if "origin" in request.headers:
             crossing = self._crossing(cloud, request, site, reply)
             if crossing is None:

@@ -25,14 +25,22 @@ Found = tuple[str, dict[str, str]]
 
 
 class Sites:
-    """Whose a host is. The patterns' named groups are what the host says besides."""
+    """Whose a host is, or a path (a pattern that begins with `/`). The patterns' named groups are what it says besides."""
 
     def __init__(self, patterns: Mapping[str, str]) -> None:
-        self._patterns = [(re.compile(pattern), service) for pattern, service in patterns.items()]
+        compiled = [(re.compile(pattern), service) for pattern, service in patterns.items()]
+        self._paths = [one for one in compiled if one[0].pattern.startswith("/")]
+        self._patterns = [one for one in compiled if one not in self._paths]
         self._known: dict[str, Found | None] = {}
 
-    def at(self, host: str) -> Found | None:
-        """The service whose site this host is, and the names in it."""
+    def at(self, host: str, path: str) -> Found | None:
+        """The service whose site this host or path is, and the names in it."""
+        for pattern, service in self._paths:
+            if match := pattern.fullmatch(path):
+                return service, match.groupdict("")
+        return self._of_host(host)
+
+    def _of_host(self, host: str) -> Found | None:
         known = self._known
         if host in known:
             return known[host]
@@ -70,7 +78,7 @@ class SiteEntry(Entry):
         self.manifest = manifest
         self.function = cast(Operate, manifest.site)
         self.authorized_here = True
-        self.fresh = self.trailed = False
+        self.fresh = False
 
 
 class SiteCall(Call):

@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fogbank.kernel.chance import Chance
 from fogbank.kernel.context import Context
-from fogbank.kernel.operation import Wait
 from fogbank.kernel.telemetry import SPANS, TRAIL, Recorded, Span
 
 if TYPE_CHECKING:
+    from fogbank.gateway.call import Entry
     from fogbank.gateway.cloud import Cloud
     from fogbank.gateway.pipeline import Gateway
-    from fogbank.store.tables import At
-
-Rates = Callable[["At"], tuple[float, float, Wait]]
-"""(traces a second, share of the rest, when to ask again) by the sampling rules."""
-_FAR_MS = 1 << 50
 
 
 class Traced(NamedTuple):
@@ -48,21 +43,38 @@ class Tracing:
         self._gateway = gateway
         self._cloud = cloud
         self._rates: tuple[float, float] | None = None
+        self._trailed: dict[Entry, bool] = {}
+        self._follows: Callable[[str, str], bool] | None = None
         self._beyond = 0.0
         self._chance = Chance(seed)  # of its own: what is followed must not change what happens
 
     def forget(self) -> None:
-        self._rates = None
+        """Rules may have changed."""
+        self._rates = self._follows = None
+        self._trailed.clear()
 
     def _ask(self) -> tuple[float, float]:
-        ask = self._gateway.rates()
-        if ask is None:
+        manifest = self._gateway.manifest(SPANS)
+        if manifest is None or manifest.rates is None:
             self._rates = 1.0, 0.05
         else:
-            *rates, wait = ask(self._cloud.reader())
+            *rates, wait = manifest.rates(self._cloud.reader())
             self._rates = rates[0], rates[1]
             self._cloud.park(wait, self.forget)
         return self._rates
+
+    def trailed(self, entry: Entry) -> bool:
+        """Whether a trail records calls of an operation."""
+        known = self._trailed.get(entry)
+        if known is None:
+            manifest = self._gateway.manifest(TRAIL)
+            if manifest is None or manifest.follows is None:
+                return False
+            if self._follows is None:
+                self._follows, wait = manifest.follows(self._cloud.reader())
+                self._cloud.park(wait, self.forget)
+            known = self._trailed[entry] = self._follows(entry.service, entry.operation)
+        return known
 
     def begin(self, header: str | None) -> Traced | None:
         """A call from outside: what follows it, or None."""
@@ -143,4 +155,5 @@ def recorded(ctx: Context, members: Any, answer: Any, error: str, message: str) 
         answer,
         error,
         message,
+        ctx.door.access_key,
     )

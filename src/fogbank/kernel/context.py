@@ -36,9 +36,13 @@ class Door(Protocol):
 
     def signature_age_ms(self) -> int | None: ...
 
+    def at_machine(self, machine_ms: int) -> int: ...
+
     def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None: ...
 
     def beside(self, ctx: Context, what: str, work: Callable[[], Any]) -> Any: ...
+
+    def apart(self, ctx: Context, what: str, work: Callable[[Context], Any]) -> Any: ...
 
     def outside(self, ctx: Context, what: str, begin: Callable[[Callable[[Any], None]], None]) -> Any: ...
 
@@ -46,6 +50,9 @@ class Door(Protocol):
 
     @property
     def workshop(self) -> Any: ...
+
+    @property
+    def access_key(self) -> str: ...
 
     def past(self, ctx: Context, at_ms: int, sequence: int | None) -> Any: ...
 
@@ -191,6 +198,10 @@ class Context:
         """How long ago the request was signed; None where it was not. By the cloud's clock for a URL, else by the machine's."""
         return self.door.signature_age_ms()
 
+    def at_machine(self, machine_ms: int) -> int:
+        """The cloud's time at an instant of the machine's clock (of a line that code outside has written)."""
+        return self.door.at_machine(machine_ms)
+
     def decide(self, query: Any, policies: Any) -> Any:
         """The decision about an `access.Query` whose policies the service has gathered itself; to be explained like any other."""
         return self.door.decide(self, query, policies)
@@ -215,6 +226,12 @@ class Context:
         `what` tells the works of one request apart. Killed in between, a task begins the work again.
         """
         return self.door.outside(self, what, begin)
+
+    def apart(self, what: str, work: Callable[[Context], T]) -> T:
+        """What comes of work in a transaction of its own, by the service itself, that is committed before this request goes on:
+        credentials that code outside is to use while this attempt, which waits for the code, is undone. Waiting is raised until then."""
+        done: T = self.door.apart(self, what, work)
+        return done
 
     @property
     def workshop(self) -> Any:

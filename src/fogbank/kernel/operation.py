@@ -111,8 +111,8 @@ class Service:
     it (`ctx.watch()`), and of all that were refused before they ran;
     `keeps(at, now_ms)` names the rows whose past it needs for longer than the log keeps it;
     `gather(ctx, items)` gets what it was told (`ctx.tell`), many at once, in a transaction of its own without an account;
-    `rates(at)`: how many calls are traced (a second, share of the rest, when to ask again); `follows(service, operation)`: whether a
-    trail records it;
+    `rates(at)`: how many calls are traced (a second, share of the rest, when to ask again);
+    `follows(at)`: which (service, operation) a trail records, and when to ask again;
     `fresh`: before each of its operations all services are told what there is to tell, since it shows what comes of it.
     """
 
@@ -131,7 +131,7 @@ class Service:
         gather: Callable[[Context, list[Any]], None] | None = None,
         fresh: bool = False,
         rates: Callable[[Any], tuple[float, float, Wait]] | None = None,
-        follows: Callable[[str, str], bool] | None = None,
+        follows: Callable[[Any], tuple[Callable[[str, str], bool], Wait]] | None = None,
     ) -> None:
         self.name = name
         self.resolve = resolve

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-MEASURES, SPANS, TRAIL = "cloudwatch", "xray", "cloudtrail"
+MEASURES, SPANS, TRAIL, LINES = "cloudwatch", "xray", "cloudtrail", "logs"
 """The services that gather them."""
 
 
@@ -84,3 +84,19 @@ class Recorded(NamedTuple):
     answer: Any
     error: str
     message: str
+    access_key: str = ""
+
+
+class Lines(NamedTuple):
+    """Log lines, each with its instant, that a service writes as a customer's role; group and stream are made where they are missing.
+
+    What the role may not write is lost, as in AWS. `service` is the principal that the role trusts ("lambda.amazonaws.com").
+    """
+
+    region: str
+    role_arn: str
+    service: str
+    session_name: str
+    group: str
+    stream: str
+    events: tuple[tuple[int, str], ...]
