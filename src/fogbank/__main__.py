@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace, retention_ms: int) -> int:
     asyncio.set_event_loop(loop)
     host = "127.0.0.1" if options.host == "localhost" else options.host
     strict = options.host not in _LOOPBACK
-    app = App(_data(options), loop, sync=options.durability == "power", debug=options.debug)
+    app = App(_data(options), loop, sync=options.durability == "power", sandbox=options.sandbox, debug=options.debug)
     try:
         try:
             cloud = loop.run_until_complete(app.listen(MAIN, host, options.port, strict=strict, seed=options.seed))
@@ -65,6 +65,7 @@ def _run(options: argparse.Namespace, retention_ms: int) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, loop.stop)
         _greet(cloud.endpoint, cloud.root_key if strict else None, options)
+        loop.run_in_executor(None, _tell_limits, options.sandbox)
         gc.collect()
         gc.freeze()  # what is loaded now stays: the collector need not walk it again
         gc.set_threshold(50_000, 20, 100)
@@ -90,6 +91,20 @@ def _greet(endpoint: str, root_key: tuple[str, str] | None, options: argparse.Na
     else:
         print(cli.exports(endpoint))
     print("Ctrl-C (or fogbank down) stops it.", flush=True)
+
+
+def _tell_limits(choice: str) -> None:
+    """Says which limits on people's code do not hold on this machine."""
+    from fogbank.sandbox import driver
+    from fogbank.sandbox.box import CannotStart
+
+    try:
+        made = driver(choice)
+    except CannotStart as problem:
+        print(f"fogbank: no code will be run: {problem}", file=sys.stderr)
+        return
+    for sentence in made.missing:
+        print(f"fogbank: the sandbox ({made.name}) is not whole: {sentence}", file=sys.stderr)
 
 
 def _detach(options: argparse.Namespace) -> int:

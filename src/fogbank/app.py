@@ -6,10 +6,12 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fogbank.control.api import Control
+from fogbank.delivery import outbox
 from fogbank.gateway.authenticate import Identities
+from fogbank.gateway.inside import Inside
 from fogbank.gateway.listen import Connection
 from fogbank.gateway.pipeline import Gateway
 from fogbank.store.archiver import Kept
@@ -18,35 +20,56 @@ from fogbank.wire import model
 
 if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
+    from fogbank.sandbox.workshop import Workshop
 
 SERVICES = {
+    "cloudtrail": "fogbank.services.cloudtrail:SERVICE",
     "cloudcontrol": "fogbank.services.cloudcontrol:SERVICE",
+    "cloudwatch": "fogbank.services.cloudwatch:SERVICE",
     "dynamodb": "fogbank.services.dynamodb:SERVICE",
     "dynamodbstreams": "fogbank.services.dynamodb:DYNAMODBSTREAMS",
+    "events": "fogbank.services.events:SERVICE",
+    "firehose": "fogbank.services.firehose:SERVICE",
     "iam": "fogbank.services.iam:IAM",
+    "kinesis": "fogbank.services.kinesis:SERVICE",
     "kms": "fogbank.services.kms:SERVICE",
+    "lambda": "fogbank.services.lambda_:SERVICE",
+    "logs": "fogbank.services.logs:SERVICE",
     "s3": "fogbank.services.s3:SERVICE",
     "s3control": "fogbank.services.s3.control:CONTROL",
+    "scheduler": "fogbank.services.scheduler:SERVICE",
     "secretsmanager": "fogbank.services.secretsmanager:SERVICE",
+    "sns": "fogbank.services.sns:SERVICE",
     "sqs": "fogbank.services.sqs:SERVICE",
     "ssm": "fogbank.services.ssm:SERVICE",
     "sts": "fogbank.services.iam:STS",
+    "xray": "fogbank.services.xray:SERVICE",
 }
 """AWS's name of a service -> its manifest. Imported when first called."""
 
 _REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)"
 SITES = {
     rf"(?P<bucket>.+)\.s3-website[.-]{_REGION}": "s3",
+    rf"(?P<url>[a-z0-9]+)\.lambda-url\.{_REGION}": "lambda",
+    rf"awslambda-{_REGION}-tasks": "lambda",
+    r"/SimpleNotificationService-[0-9a-f]{32}\.pem": "sns",
 }
-"""What a Host header says in front of the endpoint -> the service that serves such hosts by itself (`Service.site`)."""
+"""What a Host header says in front of the endpoint, or a path -> the service that serves such requests by itself (`Service.site`)."""
 
 TYPES = {
     "AWS::DynamoDB": "fogbank.services.dynamodb.resources:TYPES",
+    "AWS::Events": "fogbank.services.events.resources:TYPES",
     "AWS::IAM": "fogbank.services.iam.resources:TYPES",
     "AWS::KMS": "fogbank.services.kms.resources:TYPES",
+    "AWS::Lambda": "fogbank.services.lambda_.resources:TYPES",
+    "AWS::Kinesis": "fogbank.services.kinesis.resources:TYPES",
+    "AWS::KinesisFirehose": "fogbank.services.firehose.resources:TYPES",
+    "AWS::Logs": "fogbank.services.logs.resources:TYPES",
     "AWS::S3": "fogbank.services.s3.resources:TYPES",
+    "AWS::SNS": "fogbank.services.sns.resources:TYPES",
     "AWS::SQS": "fogbank.services.sqs.resources:TYPES",
     "AWS::SSM": "fogbank.services.ssm.resources:TYPES",
+    "AWS::Scheduler": "fogbank.services.scheduler.resources:TYPES",
     "AWS::SecretsManager": "fogbank.services.secretsmanager.resources:TYPES",
 }
 """The first two words of a resource type -> where its service declares it. Imported when first asked for."""
@@ -84,17 +107,31 @@ def identities() -> Identities:
 class App:
     """A store, its gateway, and the ports its clouds listen on."""
 
-    def __init__(self, data: Path | None, loop: asyncio.AbstractEventLoop, *, sync: bool = False, debug: bool = False) -> None:
+    def __init__(
+        self, data: Path | None, loop: asyncio.AbstractEventLoop, *, sync: bool = False, sandbox: str = "auto", debug: bool = False
+    ) -> None:
         self.store = Store.open(data, sync=sync)
         self.loop = loop
         self.services = tuple(SERVICES)
-        self.gateway = Gateway(self.store, loop, SERVICES, identities, sites=SITES, types=TYPES, debug=debug)
+        self.sandbox = sandbox
+        self.gateway = Gateway(self.store, loop, SERVICES, identities, sites=SITES, types=TYPES, workshop=self._workshop, debug=debug)
         self.control = Control(self)
         self.gateway.local = self.control.take
         self._servers: dict[str, asyncio.Server] = {}
         self._host = "127.0.0.1"
         self._tick: asyncio.TimerHandle | None = None
         self.stop: Callable[[], None] = loop.stop
+
+    def _workshop(self, cloud: Cloud) -> Workshop:
+        """Where a cloud's functions run. Their lines are told to Lambda, and inside a box the cloud answers at its usual address."""
+        from fogbank.sandbox.workshop import Workshop
+
+        return Workshop(
+            self.sandbox,
+            self.loop,
+            tell=lambda lines: cloud.gathering.take([("lambda", lines)]),
+            api=lambda listener: Inside(self.gateway, cloud, listener),
+        )
 
     async def listen(self, name: str, host: str, port: int, *, strict: bool = False, seed: int | None = None) -> Cloud:
         """Opens a cloud on a port (0: any). OSError if the port is taken."""
@@ -163,6 +200,23 @@ class App:
                 points = [self.store.reached(cloud.name, at_ms) or 0 for at_ms in past.instants_ms]
                 kept.append(Kept(*past.rows, self.store.sequence if since is None else since, [*points, *past.sequences]))
         return kept
+
+    def letters(self, cloud: Cloud) -> list[dict[str, Any]]:
+        """What the cloud would have sent to people and devices: mails, text messages, notifications; newest first."""
+        from fogbank.services.sns.letters import listed
+
+        return listed(cloud.reader(), self.store.blobs.vault)
+
+    def mount(self, cloud: Cloud, account: str, region: str, function: str, folder: Path | None) -> None:
+        """Has a function's $LATEST run the code in a folder as it is (None: its own again). LookupError where there is no such function."""
+        from fogbank.services.lambda_.state import FUNCTIONS
+
+        if FUNCTIONS.get(cloud.reader(), account, region, function) is None:
+            raise LookupError(f"there is no function {function} in {region} (account {account})")
+        tx = cloud.begin()
+        item = {"account": account, "region": region, "name": function, "folder": str(folder or "")}
+        outbox.put(tx, "lambda.mount", item, tx.at_ms, account, region)
+        cloud.commit(tx)
 
     def coverage(self) -> dict[str, dict[str, list[str]]]:
         """Service -> its operations that are there and those that are not, from the manifests and the models."""

@@ -58,6 +58,10 @@ class Context:
         """Whether anything has looked at a key: if not, an answer did not depend on them."""
         return bool(self._known)
 
+    def asked_beyond(self, names: Mapping[str, Any]) -> bool:
+        """Whether anything has looked at a key that is not one of these."""
+        return not self._known.keys() <= names.keys()
+
     def names(self) -> list[str]:
         """Every key that has a value now, for an explanation: computes all of them."""
         names = [name for name in (*_GLOBAL, *self.values, *self.principal.claims) if not name.endswith(("/", ":"))]

@@ -61,6 +61,7 @@ def root(account: str, partition: str = "aws") -> Principal:
     return Principal(kind="root", account=account, arn=f"arn:{partition}:iam::{account}:root", user_id=account, name="root")
 
 
+@lru_cache(4096)
 def service(name: str, account: str = "", source_arn: str = "") -> Principal:
     """An AWS service that acts for itself (`events.amazonaws.com`), on behalf of a resource of an account."""
     claims: dict[str, str | list[str]] = {"aws:sourcearn": source_arn, "aws:sourceaccount": account} if source_arn else {}

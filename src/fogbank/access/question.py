@@ -74,6 +74,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 # EC2 names no resource where an action has none; others say `*`.
 _SILENT_ABOUT_ANY = frozenset({"ec2", "s3", "iam", "sts", "sqs", "sns"})
 _LOWER_CASE = frozenset({"sqs"})  # it says `sqs:sendmessage`
+_UPPER_CASE = frozenset({"sns"})  # it says `SNS:Publish`
+DENIAL_CODES = {"sns": "AuthorizationErrorException"}
+"""The services that refuse with a code of their own."""
 
 
 def denial_message(query: Query, decision: Decision) -> str:
@@ -82,6 +85,8 @@ def denial_message(query: Query, decision: Decision) -> str:
     service = action.partition(":")[0].lower()
     if service in _LOWER_CASE:
         action = action.lower()
+    elif service in _UPPER_CASE:
+        action = service.upper() + action[len(service) :]
     where = ""
     if query.resource != "*" or service not in _SILENT_ABOUT_ANY:
         where = f' on resource: "{query.resource}"' if service == "s3" else f" on resource: {query.resource}"

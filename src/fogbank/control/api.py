@@ -8,6 +8,8 @@
     POST /_fogbank/snapshot     {"save": "/file"} | {"load": "/file"}
     GET  /_fogbank/explain/REQUEST-ID
     GET  /_fogbank/dead-letters POST: try them again
+    GET  /_fogbank/letters                     (mails, text messages and notifications that would have left)
+    POST /_fogbank/dev         {"function": "name", "folder": "/where/its/code/is"}
     GET  /_fogbank/coverage
     POST /_fogbank/stop
 
@@ -29,6 +31,7 @@ from fogbank.access.evaluate import explain
 from fogbank.control.moments import moment, span_ms
 from fogbank.delivery import outbox
 from fogbank.gateway import cors
+from fogbank.gateway.authenticate import DEFAULT_ACCOUNT
 from fogbank.gateway.call import Reply, report
 from fogbank.gateway.cloud import Cloud, notes
 from fogbank.gateway.pipeline import Gateway
@@ -55,6 +58,10 @@ class House(Protocol):
     async def listen_beside(self, name: str) -> Cloud: ...
 
     async def hush(self, name: str) -> None: ...
+
+    def letters(self, cloud: Cloud) -> list[dict[str, Any]]: ...
+
+    def mount(self, cloud: Cloud, account: str, region: str, function: str, folder: Path | None) -> None: ...
 
     def coverage(self) -> dict[str, dict[str, list[str]]]: ...
 
@@ -127,6 +134,8 @@ class Control:
             ("GET", "explain"): self._explain,
             ("GET", "dead-letters"): self._dead_letters,
             ("POST", "dead-letters"): self._retry_dead_letters,
+            ("GET", "letters"): self._letters,
+            ("POST", "dev"): self._dev,
             ("GET", "coverage"): self._coverage,
             ("POST", "stop"): self._stop,
         }
@@ -250,6 +259,21 @@ class Control:
         count = outbox.revive(tx, tx.at_ms)
         cloud.commit(tx)
         return {"retried": count}
+
+    async def _letters(self, cloud: Cloud, request: HttpRequest) -> Any:
+        return {"letters": self._house.letters(cloud)}
+
+    async def _dev(self, cloud: Cloud, request: HttpRequest) -> Any:
+        body = self._body(request)
+        function, folder = str(body.get("function", "")), Path(body["folder"]) if body.get("folder") else None
+        if folder is not None and not (folder.is_absolute() and folder.is_dir()):
+            raise Refused(f"{folder} is not a folder")
+        try:
+            region, account = str(body.get("region", "us-east-1")), str(body.get("account", DEFAULT_ACCOUNT))
+            self._house.mount(cloud, account, region, function, folder)
+        except LookupError as problem:
+            raise Refused(str(problem), 404) from None
+        return {"function": function, "folder": str(folder or "")}
 
     async def _coverage(self, cloud: Cloud, request: HttpRequest) -> Any:
         return self._house.coverage()

@@ -48,6 +48,12 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--durability", choices=("process", "power"), default="process", help="what an acknowledged write survives (default: process)"
     )
+    up.add_argument(
+        "--sandbox",
+        choices=("auto", "strict", "bare", "docker"),
+        default="auto",
+        help="what people's code runs in: the best that this machine grants (auto), all limits or nothing (strict), an engine's containers",
+    )
     up.add_argument("--retention", default="24h", help="how far back the log can be read (default 24h)")
     up.add_argument("--seed", type=int, default=None, help="make chance repeatable")
     up.add_argument("--debug", action="store_true", help="print a traceback for every internal failure")
@@ -78,6 +84,13 @@ def parser() -> argparse.ArgumentParser:
 
     dead = commands.add_parser("dead-letters", help="deliveries and other tasks that were given up")
     dead.add_argument("--retry", action="store_true", help="try them all again")
+
+    commands.add_parser("letters", help="the mails, text messages and notifications that would have left the cloud")
+
+    dev = commands.add_parser("dev", help="run a function from a folder: an edit is live at its next invocation")
+    dev.add_argument("mount", metavar="FUNCTION=DIR", help="FUNCTION= gives it its own code again")
+    dev.add_argument("--region", default=os.environ.get("AWS_DEFAULT_REGION") or "us-east-1")
+    dev.add_argument("--account", default="000000000000")
 
     why = commands.add_parser("explain", help="every policy that was considered for a request, and what decided")
     why.add_argument("request_id", metavar="REQUEST-ID")
@@ -190,6 +203,23 @@ def _dead_letters(where: str, options: argparse.Namespace) -> int:
     return 0
 
 
+def _letters(where: str, options: argparse.Namespace) -> int:
+    for letter in ask(where, "GET", "/letters")["letters"]:
+        print(f"{letter['at']} {letter['channel']} to {letter['to']}: {letter['subject'] or letter['text'].splitlines()[0]}")
+    return 0
+
+
+def _dev(where: str, options: argparse.Namespace) -> int:
+    function, equals, folder = options.mount.partition("=")
+    if not function or not equals:
+        print("fogbank: say FUNCTION=DIR", file=sys.stderr)
+        return 2
+    wanted = {"function": function, "folder": str(Path(folder).resolve()) if folder else "", "region": options.region}
+    answer = ask(where, "POST", "/dev", {**wanted, "account": options.account})
+    print(f"{function} runs from {answer['folder']}" if folder else f"{function} runs its own code again")
+    return 0
+
+
 def _show(value: Any, depth: int) -> None:
     """A tree as indented lines."""
     indent = "  " * depth
@@ -228,5 +258,7 @@ COMMANDS: dict[str, Callable[[str, argparse.Namespace], int]] = {
     "clock": _clock,
     "explain": _explain,
     "dead-letters": _dead_letters,
+    "letters": _letters,
+    "dev": _dev,
     "coverage": _coverage,
 }

@@ -1,4 +1,5 @@
-"""What happens later, and how it is tried again: the outbox, due instants, back-off, dead letters.
+"""What happens later, and how it is tried again: the outbox, targets, attempts, back-off, dead letters, HTTP.
 
-The gateway runs it (see `gateway.cloud`): a task passes the same door as a request.
+The gateway runs it (see `gateway.cloud`): a task passes the same door as a request. `outbox` has the tasks; `targets` brings a
+message to what an ARN names; `attempts` says when to try again, and buries what is given up; `http` reaches out of the cloud.
 """

@@ -13,7 +13,7 @@ from fogbank.access.context import family
 from fogbank.access.evaluate import decide
 from fogbank.access.policy import Named
 from fogbank.access.principal import Principal
-from fogbank.access.question import Decision, Policies, Query, denial_message
+from fogbank.access.question import DENIAL_CODES, Decision, Policies, Query, denial_message
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Resource, Service
@@ -225,7 +225,8 @@ class Authoriser:
         given: dict[str, Any] | None,
         req: Any,
     ) -> Decided | None:
-        """The decision; one that looked at no condition key is kept until a policy changes. None: nothing could deny it."""
+        """The decision. One that looked at no condition key, or only at what a service says of itself (aws:SourceArn), is kept until a
+        policy changes. None: nothing could deny it."""
         principal: Principal = ctx.principal
         if resource is not None and resource.standing is not None:
             document, owner = resource.standing(ctx, req, action, arn)
@@ -236,7 +237,8 @@ class Authoriser:
         own = not owner or owner == principal.account
         if document is None and own and not required and self._cloud.callers.unlimited(principal):
             return None
-        key = (principal.user_id, principal.arn, principal.session, action, arn, document, owner)
+        told = principal.claims if principal.kind == "service" else {}
+        key = (principal.user_id, principal.arn, principal.session, *told.values(), action, arn, document, owner)
         conditions = RequestConditions(ctx, manifest, req, resource, arn, given)
         query = Query(principal, action, arn, conditions)
         decided = self._kept.get(key)
@@ -244,7 +246,7 @@ class Authoriser:
             decided = Decided(query, decided.policies, decided.decision)  # explained with the keys of this request, not the first
         else:
             decided = self._decide(query, document, owner, required=required)
-            if not conditions.asked:
+            if not conditions.asked_beyond(told):
                 if len(self._kept) > DECISIONS_LIMIT:
                     self._kept.clear()
                 self._kept[key] = decided
@@ -312,6 +314,8 @@ class Authoriser:
 def denied(query: Query, decision: Decision, dialect: str) -> ServiceException:
     """The refusal, in the words of the service's family."""
     message = denial_message(query, decision)
+    if (own := DENIAL_CODES.get(query.action.partition(":")[0])) is not None:
+        return ServiceException(own, message, status=403)
     if dialect == "ec2":
         return ServiceException("UnauthorizedOperation", message, status=403)
     if dialect in ("json", "rest-json"):

@@ -25,6 +25,7 @@ from fogbank.kernel.http import HttpRequest, HttpResponse
 from fogbank.kernel.operation import Operate, Wait, Waiting
 from fogbank.store.blobs import Upload
 from fogbank.store.transaction import Transaction
+from fogbank.wire.cbor import FLAVOURS
 from fogbank.wire.codec import codec
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ class Entry:
         self.function: Operate | None = self.manifest.operations.get(operation) if self.manifest is not None else None
         self.authorized_here: bool = getattr(self.function, "authorized_here", False)
         self.fresh = self.manifest is not None and self.manifest.fresh
+        self.counted_by = self.manifest.counted_by if self.manifest is not None else ""
         overlay = self.model.service.overlay
-        self.dialect = overlay.dialect or ("json" if protocol in ("json", "rest-json", "smithy-rpc-v2-cbor") else "query")
+        self.dialect = overlay.dialect or ("json" if protocol in ("json", "rest-json", *FLAVOURS) else "query")
         if self.model.service.query_compatible:
             self.dialect = "query"  # its callers were promised the codes of old
         self.family = protocol if protocol in ("ec2", "rest-json") else self.dialect
@@ -199,7 +201,7 @@ class Call(Passage):
         if not 0 < self._started_ms <= tx.at_ms:  # the first time, or the cloud was taken back while the call waited
             ctx.started_ms = self._started_ms = tx.at_ms
             if not entry.fresh:  # who looks at traces is not followed
-                self._traced = cloud.tracing.begin(self.request.headers.get("x-amzn-trace-id"))
+                self._traced = cloud.tracing.begin(self.request.headers.get("x-amzn-trace-id"), tx.at_ms)
         if self._traced is not None:
             ctx.trace = self._traced.header
         try:
@@ -283,8 +285,8 @@ class Call(Passage):
         cloud, entry = self.cloud, self.entry
         if cloud.beside.results:
             cloud.beside.over(self.request_id)
-        took_ms = (time.perf_counter() - self.began) * 1000
-        cloud.gathering.call(self.principal.account, self.region, entry.service, entry.operation, self.error, took_ms)
+        about = getattr(self._req, entry.counted_by, None) or "" if entry.counted_by else ""
+        cloud.gathering.count(entry, self.principal.account, self.region, self.error, about, (time.perf_counter() - self.began) * 1000)
         if not self.watched:
             reply = self.reply
             self.gateway.turn.say(lambda: reply(response))

@@ -257,8 +257,10 @@ class Cloud:
 
     def idle(self) -> bool:
         """Nothing that is due is left to do, nothing is under way, and everybody has been told what there is to tell."""
-        due_ms = self.tasks.due_ms
-        return (due_ms is None or due_ms > self.clock.now_ms()) and not (self.tasks.resuming or self.beside.busy or self.gathering.waiting)
+        due_ms, now_ms = self.tasks.due_ms, self.clock.now_ms()
+        if (due_ms is not None and due_ms <= now_ms) or self.tasks.resuming or self.beside.busy or self.gathering.waiting:
+            return False
+        return not any(parked.tasks is not None and parked.until_ms <= now_ms for parked in self._timed)
 
     @property
     def workshop(self) -> Any:

@@ -14,6 +14,7 @@ from fogbank.access.principal import service as service_principal
 from fogbank.kernel.telemetry import MEASURES, Counted
 
 if TYPE_CHECKING:
+    from fogbank.gateway.call import Entry
     from fogbank.gateway.cloud import Cloud
     from fogbank.gateway.pipeline import Gateway
 
@@ -29,7 +30,8 @@ class Gathering:
         self._gateway = gateway
         self._cloud = cloud
         self._told: list[tuple[str, Any]] = []
-        self._calls: list[tuple[str, str, str, str, str, float]] = []
+        self._calls: dict[tuple[Entry, str, str, str, str], list[float]] = {}
+        """(operation, account, region, error, about what) -> how many calls, and their milliseconds."""
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -44,9 +46,15 @@ class Gathering:
         if self._timer is None:
             self._soon()
 
-    def call(self, account: str, region: str, service: str, operation: str, error: str, took_ms: float) -> None:
-        """A call that was answered: it is counted."""
-        self._calls.append((account, region, service, operation, error, took_ms))
+    def count(self, entry: Entry, account: str, region: str, error: str, about: str, took_ms: float) -> None:
+        """A call that was answered."""
+        key = (entry, account, region, error, about)
+        counted = self._calls.get(key)
+        if counted is not None:
+            counted[0] += 1
+            counted[1] += took_ms
+            return
+        self._calls[key] = [1, took_ms]
         if self._timer is None:
             self._soon()
 
@@ -72,14 +80,12 @@ class Gathering:
                 self._tell(service, items)
 
     def _counted(self) -> list[Any]:
-        calls, self._calls = self._calls, []
-        sums: dict[tuple[str, str, str, str, str], list[float]] = {}
-        for *key, took_ms in calls:
-            found = sums.setdefault(tuple(key), [0, 0.0])  # type: ignore[arg-type]
-            found[0] += 1
-            found[1] += took_ms
+        calls, self._calls = self._calls, {}
         now_ms = self._cloud.clock.now_ms()
-        return [Counted(*key, int(count), total_ms, now_ms) for key, (count, total_ms) in sums.items()]
+        return [
+            Counted(account, region, entry.service, entry.operation, error, int(count), took_ms, now_ms, about)
+            for (entry, account, region, error, about), (count, took_ms) in calls.items()
+        ]
 
     def _tell(self, service: str, items: list[Any]) -> None:
         gateway, cloud = self._gateway, self._cloud

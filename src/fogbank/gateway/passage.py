@@ -145,6 +145,10 @@ class Passage:
         """See `Context.as_role`."""
         return self._context(ctx, self, self.cloud.callers.assume(ctx, role), ctx.service, ctx.operation, ctx.region, ())
 
+    def as_signer(self, ctx: Context) -> Context:
+        """See `Context.as_signer`: nothing but a visit to a site comes unnamed."""
+        return ctx
+
     def caller(self, ctx: Context) -> bytes:
         """See `Context.caller`."""
         return msgspec.msgpack.encode(ctx.principal)

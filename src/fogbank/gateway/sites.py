@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 from fogbank.access.principal import ANONYMOUS
 from fogbank.gateway import address
 from fogbank.gateway.call import Call, Entry, Reply
+from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse, Visit
 from fogbank.kernel.operation import Operate, Service
+from fogbank.store.blobs import Upload
 
 if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
@@ -97,6 +99,18 @@ class SiteCall(Call):
         request_id: str,
     ) -> None:
         super().__init__(gateway, cloud, entry, request, names, None, ANONYMOUS, reply, request_id)
+
+    def as_signer(self, ctx: Context) -> Context:
+        """See `Context.as_signer`."""
+        request, upload = self.request, self.request.body
+        try:
+            request.body = upload.read() if isinstance(upload, Upload) else upload
+            _, principal = self.cloud.callers.authenticate(request, "json", None)
+        finally:
+            request.body = upload
+        carried = self._context(ctx, self, principal, ctx.service, ctx.operation, self.region, ())
+        carried.request = request
+        return carried
 
     def answer(self, answer: Any) -> HttpResponse:
         """What the service's function returns is the answer; a body that it did not keep goes."""

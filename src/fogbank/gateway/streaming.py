@@ -108,6 +108,7 @@ class Streaming:
         if self._parked is not None:
             cloud.leave(self._parked)
             self._parked = None
+        cloud.beside.over(call.request_id)
         gone = self._body.flow.gone
         if gone is None or call.gateway.clouds.get(cloud.name) is not cloud:
             return

@@ -65,6 +65,10 @@ class Tasks:
 
     def _carry_out(self, item: outbox.Item) -> None:
         cloud = self._cloud
+        if cloud.gathering.waiting:
+            manifest = self._gateway.manifest(item.task.partition(".")[0])
+            if manifest is not None and manifest.fresh:  # an alarm looks at all that was measured until now
+                cloud.gathering.flush()
         tx = cloud.begin()
         try:
             wait = self._gateway.perform_task(cloud, tx, item)

@@ -45,6 +45,8 @@ class Tracing:
         self._rates: tuple[float, float] | None = None
         self._trailed: dict[Entry, bool] = {}
         self._follows: Callable[[str, str], bool] | None = None
+        self._second = self._left = 0.0
+        """The second that runs, and how many calls of it will be followed whatever chance says."""
         self._beyond = 0.0
         self._chance = Chance(seed)  # of its own: what is followed must not change what happens
 
@@ -76,13 +78,17 @@ class Tracing:
             known = self._trailed[entry] = self._follows(entry.service, entry.operation)
         return known
 
-    def begin(self, header: str | None) -> Traced | None:
+    def begin(self, header: str | None, now_ms: int) -> Traced | None:
         """A call from outside: what follows it, or None."""
         if header:
             return self.follow(header)
         rate, share = self._rates or self._ask()
-        now_ms = self._cloud.clock.now_ms()
-        if not (rate and self._cloud.meters.spend("traces", 1, rate, max(rate, 1), now_ms)):
+        second = now_ms // 1000
+        if second != self._second:
+            self._second, self._left = second, rate
+        if self._left >= 1:
+            self._left -= 1
+        else:
             self._beyond += share
             if self._beyond < 1:
                 return None

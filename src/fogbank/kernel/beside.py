@@ -25,13 +25,14 @@ class Beside:
 
     @property
     def busy(self) -> bool:
-        """Whether something has been begun and is not there yet."""
+        """Whether something has been begun and nobody has had it yet."""
         return bool(self._begun)
 
     def result(self, owner: Hashable, what: str, begin: Callable[[Done], None], until_ms: int) -> Any:
         """What came of the work; raises it where that is an Exception, and Waiting until it is there. `begin` is called once."""
         there = self.results.get(owner)
         if there is not None and what in there:
+            self._begun.discard((owner, what))
             if isinstance(there[what], Exception):
                 raise there[what]
             return there[what]
@@ -45,12 +46,12 @@ class Beside:
     def _done(self, key: tuple[Hashable, str], watch: Watch, result: Any) -> None:
         if key in self._begun:  # else nobody waits any more
             self.results.setdefault(key[0], {})[key[1]] = result
-            self._begun.discard(key)
             self._ready(watch)
 
     def over(self, owner: Hashable) -> None:
         """The request has what it waited for."""
-        self.results.pop(owner, None)
+        for what in self.results.pop(owner, ()):
+            self._begun.discard((owner, what))
 
     def abandon(self, owner: Hashable) -> None:
         """Whoever waited is gone: what comes of it is dropped."""

@@ -36,6 +36,8 @@ class Door(Protocol):
 
     def signature_age_ms(self) -> int | None: ...
 
+    def as_signer(self, ctx: Context) -> Context: ...
+
     def at_machine(self, machine_ms: int) -> int: ...
 
     def later(self, ctx: Context, task: str, payload: Any, at_ms: int) -> None: ...
@@ -259,6 +261,10 @@ class Context:
     def as_role(self, role: Role) -> Context:
         """This request, carried on as a role that trusts the service. Errors: AccessDenied."""
         return self.door.as_role(self, role)
+
+    def as_signer(self) -> Context:
+        """A visit to a site (`Service.site`), carried on as whoever signed it. Errors: those of a missing or wrong signature."""
+        return self.door.as_signer(self)
 
     def caller(self) -> bytes:
         """Who asks, to be kept for `as_caller`: what goes on after the request, in a task, goes on as them."""

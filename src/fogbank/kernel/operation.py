@@ -113,7 +113,8 @@ class Service:
     `gather(ctx, items)` gets what it was told (`ctx.tell`), many at once, in a transaction of its own without an account;
     `rates(at)`: how many calls are traced (a second, share of the rest, when to ask again);
     `follows(at)`: which (service, operation) a trail records, and when to ask again;
-    `fresh`: before each of its operations all services are told what there is to tell, since it shows what comes of it.
+    `fresh`: before each of its operations all services are told what there is to tell, since it shows what comes of it;
+    `counted_by`: the member by which its calls are told apart when they are counted (DynamoDB's TableName).
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class Service:
         fresh: bool = False,
         rates: Callable[[Any], tuple[float, float, Wait]] | None = None,
         follows: Callable[[Any], tuple[Callable[[str, str], bool], Wait]] | None = None,
+        counted_by: str = "",
     ) -> None:
         self.name = name
         self.resolve = resolve
@@ -144,6 +146,7 @@ class Service:
         self.fresh = fresh
         self.rates = rates
         self.follows = follows
+        self.counted_by = counted_by
         self.resources = {r.type: r for r in resources}
         self.conditions = dict(conditions or {})
         self.operations: dict[str, Operate] = {}

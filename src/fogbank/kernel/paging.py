@@ -36,6 +36,12 @@ def number(place: str, error: Callable[[], ServiceException]) -> int:
     return int(place)
 
 
+def named(items: Iterable[T], size: int, name: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """The first `size` items, and the token of the next page, which begins after the name of the last one; None where there is no more."""
+    found, more = page(items, size)
+    return found, token(name(found[-1])) if more else None
+
+
 def page(items: Iterable[T], size: int) -> tuple[list[T], bool]:
     """The first `size` items, and whether there are more. Reads at most one item too many."""
     out: list[T] = []

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-MEASURES, SPANS, TRAIL, LINES = "cloudwatch", "xray", "cloudtrail", "logs"
+MEASURES, SPANS, TRAIL = "cloudwatch", "xray", "cloudtrail"
 """The services that gather them."""
 
 
 class Measure(NamedTuple):
-    """One value of a metric. `dimensions` are sorted by name; `unit` is CloudWatch's ("Count", "Milliseconds", "Bytes", ...)."""
+    """One value of a metric. `dimensions` are sorted by name; `unit` is CloudWatch's ("Count", "Milliseconds", "Bytes", ...).
+
+    `step_s`: how finely it is kept, by the minute or (1) by the second.
+    """
 
     account: str
     region: str
@@ -22,10 +25,12 @@ class Measure(NamedTuple):
     value: float
     unit: str
     at_ms: int
+    step_s: int = 60
 
 
 class Counted(NamedTuple):
-    """Calls from outside of one operation that were answered since the last time. `error` is the code, or ""."""
+    """Calls from outside of one operation that were answered since the last time. `error` is the code, or ""; `about`, what the
+    service counts its calls by (`Service.counted_by`)."""
 
     account: str
     region: str
@@ -35,6 +40,7 @@ class Counted(NamedTuple):
     calls: int
     took_ms: float
     at_ms: int
+    about: str = ""
 
 
 class Span(NamedTuple):
@@ -85,18 +91,3 @@ class Recorded(NamedTuple):
     error: str
     message: str
     access_key: str = ""
-
-
-class Lines(NamedTuple):
-    """Log lines, each with its instant, that a service writes as a customer's role; group and stream are made where they are missing.
-
-    What the role may not write is lost, as in AWS. `service` is the principal that the role trusts ("lambda.amazonaws.com").
-    """
-
-    region: str
-    role_arn: str
-    service: str
-    session_name: str
-    group: str
-    stream: str
-    events: tuple[tuple[int, str], ...]

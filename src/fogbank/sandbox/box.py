@@ -19,6 +19,7 @@ class Limits(NamedTuple):
     """What a box may use, as a whole: children count.
 
     cpus        cores' worth of time (Lambda: memory / 1769 MB)
+    cpus_at_first  the same until `Box.settle`, for what begins slowly; 0: no other than `cpus`
     tmp_bytes   of /tmp, the only place that can be written
     """
 
@@ -27,10 +28,14 @@ class Limits(NamedTuple):
     tmp_bytes: int = 512 << 20
     processes: int = 1024
     open_files: int = 1024
+    cpus_at_first: float = 0.0
 
 
 class Zygote(NamedTuple):
-    """A Python interpreter kept warm, with these modules imported: a box is then a fork of it that runs `Spec.command[1]`."""
+    """A Python interpreter kept warm, with these modules imported: a box is then a fork of it that runs `Spec.command[1]`.
+
+    Of `preload`, what begins with "/" is a folder that modules come from.
+    """
 
     interpreter: str
     preload: tuple[str, ...] = ()
@@ -43,6 +48,7 @@ class Spec(NamedTuple):
     mounts      what is there besides the system's programs and libraries; later ones lie over earlier ones
     listen      addresses in the box's own, otherwise empty network: a listening socket is made on each and handed out (`Box.listeners`)
     user        the number by which boxes of one tenant are told from others'
+    image       a container image to take the files from (a container engine only); "": the machine's own programs
     """
 
     command: tuple[str, ...]
@@ -53,6 +59,7 @@ class Spec(NamedTuple):
     listen: tuple[tuple[str, int], ...] = ()
     user: int = 0
     zygote: Zygote | None = None
+    image: str = ""
 
 
 class Ended(NamedTuple):
@@ -92,6 +99,10 @@ class Box(Protocol):
 
     def resume(self) -> None: ...
 
+    def settle(self) -> None:
+        """It has begun: from now on `Limits.cpus` holds."""
+        ...
+
     def usage(self) -> Usage: ...
 
 
@@ -99,8 +110,15 @@ class Driver(Protocol):
     """A way to make boxes on this machine."""
 
     name: str
-    missing: tuple[str, ...]
-    """The protections that do not hold here, each as a sentence; none where all do."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The protections that do not hold here, each as a sentence; none where all do."""
+        ...
+
+    async def prepare(self, zygote: Zygote | None) -> None:
+        """What can be done before the first start: an interpreter started, boxes half made. Nobody has to wait for it."""
+        ...
 
     async def start(self, spec: Spec) -> Box:
         """Raises CannotStart with the reason."""

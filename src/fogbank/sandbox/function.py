@@ -30,7 +30,7 @@ class Function(NamedTuple):
     arn         qualified or not, as the context object shows it
     code        an archive, or a folder that is mounted as it is (hot code)
     environment the customer's variables, decrypted
-    origin      "on-demand", "provisioned-concurrency" or "snap-start" (AWS_LAMBDA_INITIALIZATION_TYPE)
+    origin      "on-demand" (AWS_LAMBDA_INITIALIZATION_TYPE); "snap-start" is refused, and who is kept ready is "provisioned-concurrency"
     endpoint    the cloud's own endpoint, as it can be reached from inside ("http://127.0.0.1:4566")
     command     for container images: entry point and command; else empty
     application_log_level, system_log_level
@@ -69,6 +69,7 @@ class Invocation(NamedTuple):
     client_context  JSON, or that in base64 as X-Amz-Client-Context has it
     piece           is given each piece of a streamed response as it comes, where the caller streams
     identity        JSON of the Cognito identity ({"cognitoIdentityId": ..., "cognitoIdentityPoolId": ...}), or ""
+    began           is told the content type of a streamed response, before its first piece
     """
 
     request_id: str
@@ -79,6 +80,7 @@ class Invocation(NamedTuple):
     arn: str = ""
     piece: Callable[[bytes], None] | None = None
     identity: str = ""
+    began: Callable[[str], None] | None = None
 
 
 class Outcome(NamedTuple):
@@ -91,7 +93,7 @@ class Outcome(NamedTuple):
     streamed    the answer came in pieces, all given to `Invocation.piece`; an error in the middle of them is in `payload`
     content_type  of a streamed answer "application/vnd.awslambda.http-integration-response" where it begins with a prelude
     error_type  of a failure, as REPORT has it ("Runtime.ExitError", "Sandbox.Timedout", the handler's own), else ""
-    origin      how the environment was made ("on-demand", "provisioned-concurrency", "snap-start")
+    origin      how the environment was made ("on-demand", "provisioned-concurrency")
     """
 
     payload: bytes

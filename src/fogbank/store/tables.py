@@ -171,6 +171,14 @@ class Table(Ordered[R]):
                 index.follow(tx, key, old, record)
         tx.write(self, key, record)
 
+    def insert(self, at: At, record: R) -> None:
+        """Puts a record whose key nothing has or had (it has a `tx.unique()` in it): nobody looks for what was there."""
+        tx = at.tx
+        key = self.key_of(record)
+        for index in self.indexes:
+            index.follow(tx, key, None, record)
+        tx.write(self, key, record)
+
     def delete(self, at: At, record: R) -> None:
         """Removes the record with the same key, if it is there."""
         tx = at.tx

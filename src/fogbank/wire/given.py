@@ -39,3 +39,14 @@ def members(service_name: str, operation: str, given: Mapping[str, Any]) -> Any:
         return msgspec.convert(given, _types(service_name).structure(ref), strict=False, dec_hook=_hook, builtin_types=(bytes,))
     except msgspec.ValidationError as problem:
         raise ServiceException("ValidationException", str(problem)) from None
+
+
+def plain(given: Any) -> Any:
+    """Members of a request as they were given: dicts by AWS's names, without those that have no value."""
+    return _bare(msgspec.to_builtins(given, builtin_types=(bytes,)))
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _bare(inner) for name, inner in value.items() if inner is not None}
+    return [_bare(inner) for inner in value] if isinstance(value, list) else value

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest, HttpResponse
 
+from .cbor import FLAVOURS
 from .forms import Malformed
 from .index import Entry, Index, index
 from .model import NEUTRAL, service
@@ -53,7 +54,7 @@ class Unidentified(ServiceException):
         return refuse(service(self.service) if self.service else NEUTRAL, self.protocol, self, request_id, head=head)
 
 
-_known_targets: dict[str, Call] = {}
+_known_targets: dict[tuple[str, str], Call] = {}
 _known_actions: dict[tuple[str | None, str, str], Call] = {}
 
 
@@ -62,7 +63,8 @@ def identify(request: HttpRequest, signing_name: str | None, path: str | None = 
     headers = request.headers
     target = headers.get("x-amz-target")
     if target is not None:
-        return _known_targets.get(target) or _by_target(target, signing_name)
+        protocol = "aws-cbor" if headers.get("content-type") == FLAVOURS["aws-cbor"].content else "json"
+        return _known_targets.get((target, protocol)) or _by_target(target, protocol, signing_name)
     path = request.path if path is None else path
     table = index()
     if path.startswith("/service/"):
@@ -83,15 +85,15 @@ def identify(request: HttpRequest, signing_name: str | None, path: str | None = 
     return _by_route(table, request, path, names, signing_name)
 
 
-def _by_target(target: str, signing_name: str | None) -> Call:
+def _by_target(target: str, protocol: str, signing_name: str | None) -> Call:
     prefix, _, operation = target.rpartition(".")
     names = index().by_target.get(prefix, ())
     for name in names:
         if operation in service(name).operations:
-            call = _known_targets[target] = Call(name, operation, "json")
+            call = _known_targets[target, protocol] = Call(name, operation, protocol)
             return call
     guess = names or index().by_signing.get(signing_name or "", ())
-    raise Unidentified("UnknownOperationException", "", status=400, service=guess[0] if guess else "", protocol="json")
+    raise Unidentified("UnknownOperationException", "", status=400, service=guess[0] if guess else "", protocol=protocol)
 
 
 def _by_rpc_path(prefix: str, operation: str, headers: Mapping[str, str]) -> Call:

@@ -87,6 +87,11 @@ def iso8601_milliseconds(ms: int) -> str:
     return f"{_second(seconds)}.{rest:03}Z"
 
 
+def iso8601_seconds(ms: int) -> str:
+    """2009-10-12T17:50:30Z, never with milliseconds, as events tell their time."""
+    return f"{_second(ms // 1000)}Z"
+
+
 @lru_cache(maxsize=1024)
 def _http_date(seconds: int) -> str:
     moment = _EPOCH + timedelta(seconds=seconds)

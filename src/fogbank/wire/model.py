@@ -162,7 +162,7 @@ class OperationModel:
     @property
     def unsigned(self) -> bool:
         """Whether callers need no signature at all."""
-        return self._raw.authtype == "none" or "smithy.api#noAuth" in self._raw.auth
+        return self._raw.authtype == "none" or "smithy.api#noAuth" in self._raw.auth or self.name in self.service.overlay.unsigned
 
     @property
     def unsigned_payload(self) -> bool:

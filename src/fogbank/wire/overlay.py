@@ -51,6 +51,8 @@ class Overlay(msgspec.Struct, frozen=True):
     path_member: str | None = None
     # Error traits the model lacks.
     errors: dict[str, dict[str, Any]] = {}
+    # Operations that need no signature, where the model does not say so.
+    unsigned: tuple[str, ...] = ()
     # Root elements of XML answers, by operation.
     roots: dict[str, str] = {}
     # Operations whose XML answer is the text of one member, without structure.

@@ -83,7 +83,7 @@ def reader(operation: OperationModel, protocol: str) -> Reader:
         return _json(compiler)
     if protocol in ("query", "ec2"):
         return _form(compiler)
-    if protocol == "smithy-rpc-v2-cbor":
+    if protocol in cbor.FLAVOURS:
         return _cbor(compiler)
     return _rest(compiler)
 
@@ -102,10 +102,11 @@ def _json(compiler: _Compiler) -> Reader:
 
 def _cbor(compiler: _Compiler) -> Reader:
     kind = compiler.types.structure(compiler.name)
+    loads = cbor.FLAVOURS[compiler.protocol].loads
 
     def read(request: HttpRequest, labels: Labels) -> Any:
         try:
-            raw = cbor.loads(request.body)
+            raw = loads(request.body)
         except cbor.Malformed as problem:
             raise serialization(compiler.model, compiler.protocol, str(problem)) from None
         try:

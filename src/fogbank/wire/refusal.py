@@ -68,8 +68,8 @@ def refuse(model: ServiceModel, protocol: str, error: ServiceException, request_
     declared = _declared(model.name, error.code) if model.name else None
     if protocol in ("json", "rest-json"):
         response = _json(model, protocol, declared, error, request_id)
-    elif protocol == "smithy-rpc-v2-cbor":
-        response = _cbor(model, declared, error, request_id)
+    elif protocol in cbor.FLAVOURS:
+        response = _cbor(model, protocol, declared, error, request_id)
     else:
         response = _xml(model, protocol, declared, error, request_id)
     if head:
@@ -99,17 +99,17 @@ def _element_writer(service_name: str, protocol: str, name: str) -> Callable[[Ma
 
 
 @cache
-def _value_writer(service_name: str, name: str, as_cbor: bool) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+def _value_writer(service_name: str, name: str, protocol: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     declared = _declared(service_name, name)
     assert declared is not None
-    writers = cbor_writers(service_name) if as_cbor else json_writers(service_name, True)
+    writers = cbor_writers(service_name, protocol) if protocol in cbor.FLAVOURS else json_writers(service_name, True)
     return writers.structure(name, declared.members)
 
 
-def _members(model: ServiceModel, declared: _Declared | None, error: ServiceException, *, as_cbor: bool) -> dict[str, Any]:
+def _members(model: ServiceModel, declared: _Declared | None, error: ServiceException, protocol: str) -> dict[str, Any]:
     if declared is None:
         return dict(error.members)
-    return _value_writer(model.name, declared.name, as_cbor)(error.members)
+    return _value_writer(model.name, declared.name, protocol)(error.members)
 
 
 def _type(model: ServiceModel, declared: _Declared | None, name: str) -> str:
@@ -126,7 +126,7 @@ def _json(model: ServiceModel, protocol: str, declared: _Declared | None, error:
     body = {"__type": _type(model, declared, name)} if protocol == "json" else {}
     if error.message or (declared and declared.message):
         body[declared.message_wire if declared else "message"] = error.message
-    body.update(_members(model, declared, error, as_cbor=False))
+    body.update(_members(model, declared, error, protocol))
     if protocol == "json":
         headers.append(("Content-Type", f"application/x-amz-json-{model.json_version}"))
     else:
@@ -137,11 +137,12 @@ def _json(model: ServiceModel, protocol: str, declared: _Declared | None, error:
     return HttpResponse(_status(declared, error), headers, msgspec.json.encode(body))
 
 
-def _cbor(model: ServiceModel, declared: _Declared | None, error: ServiceException, request_id: str) -> HttpResponse:
-    headers = [("x-amzn-RequestId", request_id), ("smithy-protocol", "rpc-v2-cbor"), ("Content-Type", "application/cbor")]
+def _cbor(model: ServiceModel, protocol: str, declared: _Declared | None, error: ServiceException, request_id: str) -> HttpResponse:
+    flavour = cbor.FLAVOURS[protocol]
+    headers = [("x-amzn-RequestId", request_id), *flavour.headers, ("Content-Type", flavour.content)]
     body = {"__type": _type(model, declared, declared.name if declared else error.code)}
     body[declared.message_wire if declared else "message"] = error.message
-    body.update(_members(model, declared, error, as_cbor=True))
+    body.update(_members(model, declared, error, protocol))
     _query_error(model, declared, error, headers)
     return HttpResponse(_status(declared, error), headers, cbor.dumps(body))
 

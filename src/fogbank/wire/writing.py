@@ -39,9 +39,9 @@ def json_writers(name: str, thorough: bool) -> ValueWriters:
 
 
 @cache
-def cbor_writers(name: str) -> ValueWriters:
+def cbor_writers(name: str, protocol: str) -> ValueWriters:
     """A service's writers of CBOR values."""
-    return ValueWriters(service(name).shapes, instant=cbor.instant, thorough=True)
+    return ValueWriters(service(name).shapes, instant=cbor.FLAVOURS[protocol].instant, thorough=True)
 
 
 @cache
@@ -81,8 +81,8 @@ def writer(operation: OperationModel, protocol: str) -> Writer:
     """The writer of an operation's answers in a protocol."""
     if protocol == "json":
         return _json(operation)
-    if protocol == "smithy-rpc-v2-cbor":
-        return _cbor(operation)
+    if protocol in cbor.FLAVOURS:
+        return _cbor(operation, protocol)
     if protocol in ("query", "ec2"):
         return _query(operation, ec2=protocol == "ec2")
     return _Rest(operation, protocol).write
@@ -109,15 +109,15 @@ def _json(operation: OperationModel) -> Writer:
     return write
 
 
-def _cbor(operation: OperationModel) -> Writer:
-    model = operation.service
+def _cbor(operation: OperationModel, protocol: str) -> Writer:
+    model, flavour = operation.service, cbor.FLAVOURS[protocol]
     stream = _stream_member(model.shapes[operation.output], model.shapes) if operation.output else None
     if stream is not None:
-        return _rpc_stream(operation, "smithy-rpc-v2-cbor", stream)
-    inner = cbor_writers(model.name).structure(operation.output) if operation.output else None
+        return _rpc_stream(operation, protocol, stream)
+    inner = cbor_writers(model.name, protocol).structure(operation.output) if operation.output else None
 
     def write(answer: Answer, request_id: str) -> HttpResponse:
-        headers = [("x-amzn-RequestId", request_id), ("smithy-protocol", "rpc-v2-cbor"), ("Content-Type", "application/cbor")]
+        headers = [("x-amzn-RequestId", request_id), *flavour.headers, ("Content-Type", flavour.content)]
         return HttpResponse(200, headers, cbor.dumps(inner(answer or {}) if inner else {}))
 
     return write
@@ -249,7 +249,8 @@ class _Events:
         self.model = model
         self.stream = stream
         self.protocol = protocol
-        self.kind = {"rest-xml": "text/xml", "smithy-rpc-v2-cbor": "application/cbor"}.get(protocol, "application/json")
+        flavour = cbor.FLAVOURS.get(protocol)
+        self.kind = flavour.content if flavour is not None else "text/xml" if protocol == "rest-xml" else "application/json"
 
     def write(self, events: Iterable[Mapping[str, Any]]) -> bytes:
         """The frames of some events, each {event: members}."""
@@ -303,8 +304,8 @@ class _Events:
             pieces = [f"<{name}>"]
             markup(self.model.name, "rest-xml").structure(name)(value, pieces.append)
             return ("".join(pieces) + f"</{name}>").encode()
-        if self.protocol == "smithy-rpc-v2-cbor":
-            return cbor.dumps(cbor_writers(self.model.name).structure(name, members)(value))
+        if self.protocol in cbor.FLAVOURS:
+            return cbor.dumps(cbor_writers(self.model.name, self.protocol).structure(name, members)(value))
         return bytes(_encode(json_writers(self.model.name, True).structure(name, members)(value)))
 
 
@@ -322,8 +323,8 @@ def _rpc_stream(operation: OperationModel, protocol: str, stream: str) -> Writer
         initial = events.structure(name, others, {key: value for key, value in given.items() if key != stream})
         head = frame({":event-type": "initial-response", ":content-type": events.kind, ":message-type": "event"}, initial)
         headers = [("x-amzn-RequestId", request_id), ("Content-Type", eventstream.CONTENT_TYPE)]
-        if protocol == "smithy-rpc-v2-cbor":
-            headers.append(("smithy-protocol", "rpc-v2-cbor"))
+        if protocol in cbor.FLAVOURS:
+            headers += cbor.FLAVOURS[protocol].headers
         return HttpResponse(200, headers, events.body(head, given.get(stream)))
 
     return write

@@ -1,4 +1,4 @@
-"""What waits for CloudWatch and Kinesis."""
+"""Contributor insights."""
 
 from __future__ import annotations
 
@@ -15,12 +15,3 @@ def test_insights_are_off(db: Any, table: str, refused: Any) -> None:
     assert "CloudWatch" in message
     assert refused(db.describe_contributor_insights, TableName="nothing")[0] == "ResourceNotFoundException"
     assert refused(db.describe_contributor_insights, TableName=table, IndexName="nothing")[0] == "ResourceNotFoundException"
-
-
-def test_nothing_goes_to_kinesis(db: Any, table: str, refused: Any) -> None:
-    """A table has no Kinesis destination, and can have none yet."""
-    assert db.describe_kinesis_streaming_destination(TableName=table)["KinesisDataStreamDestinations"] == []
-    arn = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
-    code, message = refused(db.enable_kinesis_streaming_destination, TableName=table, StreamArn=arn)
-    assert code == "NotImplemented"
-    assert "Kinesis" in message

@@ -166,15 +166,6 @@ def test_overlapping_configurations(cloud: Cloud, s3: Any, bucket: str, first: d
     configure(s3, bucket, *apart)
 
 
-def test_other_destinations_are_refused_by_name(s3: Any, bucket: str) -> None:
-    """Topics, functions and EventBridge do not exist yet, and are not stored."""
-    for wanted in (
-        {"EventBridgeConfiguration": {}},
-        {"TopicConfigurations": [{"TopicArn": "arn:aws:sns:us-east-1:000000000000:t", "Events": ["s3:ObjectCreated:*"]}]},
-    ):
-        assert refused(s3.put_bucket_notification_configuration, Bucket=bucket, NotificationConfiguration=wanted)["status"] == 501
-
-
 def test_a_write_that_fails_tells_nothing(cloud: Cloud, s3: Any, bucket: str) -> None:
     """Events are part of the transaction."""
     queue = Queue(cloud)

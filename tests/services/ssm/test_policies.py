@@ -168,7 +168,7 @@ def test_an_expiration_moves_or_goes(cloud: Cloud, ssm: Any, put: Any) -> None:
 
 
 def test_policies_are_checked(cloud: Cloud, put: Any, refused: Any) -> None:
-    """A list of policies for an advanced parameter; notifications are refused by name until there is EventBridge."""
+    """A list of policies for an advanced parameter; each type has its attributes."""
 
     def code(policies: Any, tier: str = "Advanced") -> str:
         text = policies if isinstance(policies, str) else json.dumps(policies)
@@ -184,8 +184,10 @@ def test_policies_are_checked(cloud: Cloud, put: Any, refused: Any) -> None:
     assert code([{**good[0], "Type": "Other"}]) == "InvalidPolicyTypeException"
     assert code([{**good[0], "Attributes": {"Timestamp": "tomorrow"}}]) == "InvalidPolicyAttributeException"
     assert code(expiration(cloud, hours=-1)) == "InvalidPolicyAttributeException"
-    notice = {"Type": "NoChangeNotification", "Version": "1.0", "Attributes": {"After": "20", "Unit": "Days"}}
-    assert code([notice]) == "NotImplemented"
+    notice = {"Type": "ExpirationNotification", "Version": "1.0", "Attributes": {"Before": "20", "Unit": "Days"}}
+    assert code([notice]) == "IncompatiblePolicyException"
+    assert code([*good, {**notice, "Attributes": {"Before": "20", "Unit": "Weeks"}}]) == "InvalidPolicyAttributeException"
+    assert code([*good, {**notice, "Attributes": {"After": "20", "Unit": "Days"}}]) == "InvalidPolicyAttributeException"
     assert put("a", Tier="Intelligent-Tiering", Policies=json.dumps(good))["Tier"] == "Advanced"
 
 

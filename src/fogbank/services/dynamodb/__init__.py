@@ -9,10 +9,11 @@ Tables: `definitions`, `tables`, `updates`, `descriptions`, `counts`, `tasks`, `
 
 With time: `timeline` (its model), `following` (whom `changes` tells of a change); `streaming` and `streams` (a service of its own);
 `expiring` and `ttl`; `replicating` and `replicas` (global tables); `copying`, `restoring`, `backups`, `recovery`;
-`transfers`, `exports` and `exporting`, `imports` and `importing`; `insights` (what waits for CloudWatch and Kinesis).
+`transfers`, `exports` and `exporting`, `imports` and `importing`; `feeding` and `destinations` (changes into Kinesis);
+`insights`; `metrics` (what CloudWatch is told).
 
-Not implemented, and so answered by the door: global tables of version 2017.11.29, auto scaling of replicas, Kinesis destinations,
-searching vectors, bulk operations.
+Not implemented, and so answered by the door: global tables of version 2017.11.29, auto scaling of replicas, searching vectors, bulk
+operations.
 
 An index is never behind its table, so an eventually consistent read is as good as a consistent one, and costs half.
 """
@@ -24,8 +25,10 @@ from fogbank.services.dynamodb import (
     backups,
     batches,
     counts,
+    destinations,
     exporting,
     exports,
+    feeding,
     importing,
     imports,
     insights,
@@ -53,6 +56,7 @@ STREAM = Resource("stream", arn=streams.of_request, policy=streams.policy_of)
 
 SERVICE = Service(
     "dynamodb",
+    counted_by="TableName",
     modules=[
         tables,
         updates,
@@ -76,6 +80,8 @@ SERVICE = Service(
         exporting,
         imports,
         importing,
+        destinations,
+        feeding,
         insights,
     ],
     resources=[

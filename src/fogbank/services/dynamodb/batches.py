@@ -59,8 +59,8 @@ def batch_get_item(ctx: Context, req: Any) -> Answer:
             size = row.size if row is not None else 0
             cost = Units(capacity.read(size, part.ConsistentRead))
             try:
-                if metered and room >= size:
-                    capacity.spend(ctx, table, cost, write=False)
+                if room >= size:
+                    capacity.use(ctx, table, cost, write=False, metered=metered)
             except ServiceException as problem:
                 refused = problem
                 left.setdefault(name, []).append(key)

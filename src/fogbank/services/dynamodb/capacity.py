@@ -7,6 +7,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
+from fogbank.services.dynamodb import metrics
 from fogbank.services.dynamodb.addresses import arn_of, index_arn
 from fogbank.services.dynamodb.schema import Schema
 from fogbank.services.dynamodb.state import Table, Throughput
@@ -64,6 +65,20 @@ def of_write(schema: Schema, old: Item | None, old_size: int, new: Item | None, 
     return units
 
 
+def use(ctx: Context, table: Table, units: Units, *, write: bool, metered: bool) -> None:
+    """Takes what a request consumes, where the table is `metered`, and tells CloudWatch. Raises as `spend`."""
+    if metered:
+        spend(ctx, table, units, write=write)
+        if table.billing_mode == "PROVISIONED":
+            metrics.provisioned(ctx, table)
+    own, indexes = units.table, units.indexes
+    if indexes:
+        local = [index.name for index in table.indexes if index.local]
+        own += sum([indexes.get(name, 0.0) for name in local])
+        indexes = {name: used for name, used in indexes.items() if name not in local}
+    metrics.consumed(ctx, table, own, indexes, write=write)
+
+
 def spend(ctx: Context, table: Table, units: Units, *, write: bool) -> None:
     """Takes what a request consumes. Local indexes use the table's capacity, global ones their own.
 
@@ -76,8 +91,10 @@ def spend(ctx: Context, table: Table, units: Units, *, write: bool) -> None:
             if index.local:
                 own += used
             elif not _take(ctx, table, f"{table.contents}/{index.number}", used, index.throughput, write):
+                metrics.throttled(ctx, table, index.name, write=write)
                 raise _exceeded(table, index.name, write=write)
     if own and not _take(ctx, table, str(table.contents), own, table.throughput, write):
+        metrics.throttled(ctx, table, "", write=write)
         raise _exceeded(table, "", write=write)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
-from fogbank.services.dynamodb import bodies, capacity, collections, following, schema, values
+from fogbank.services.dynamodb import bodies, capacity, collections, following, metrics, schema, values
 from fogbank.services.dynamodb.capacity import Units
 from fogbank.services.dynamodb.expressions import Asked
 from fogbank.services.dynamodb.faults import invalid_values
@@ -128,8 +128,8 @@ def require(ctx: Context, change: Change, asked: Asked, reveal: str | None) -> N
         return
     row = change.row
     shown: dict[str, Any] = {"Item": bodies.raw_of(ctx, change.table, row)} if row is not None and reveal == "ALL_OLD" else {}
-    if change.schema.metered:
-        capacity.spend(ctx, change.table, Units(capacity.written(change.old_size)), write=True)
+    capacity.use(ctx, change.table, Units(capacity.written(change.old_size)), write=True, metered=change.schema.metered)
+    metrics.tell(ctx, change.table, "ConditionalCheckFailedRequests", 1.0, metrics.by(change.table.name))
     raise ServiceException("ConditionalCheckFailedException", "The conditional request failed", **shown)
 
 
@@ -173,7 +173,8 @@ def _keep_indexes(ctx: Context, change: Change) -> None:
 
 def pay(ctx: Context, change: Change, factor: float = 1.0) -> None:
     """Takes the units of a write from the table's capacity. Raises ProvisionedThroughputExceededException."""
-    if change.schema.metered:
-        units = Units()
-        units.add(change.consumed(), factor)
-        capacity.spend(ctx, change.table, units, write=True)
+    units = change.consumed()
+    if factor != 1.0:
+        whole, units = units, Units()
+        units.add(whole, factor)
+    capacity.use(ctx, change.table, units, write=True, metered=change.schema.metered)

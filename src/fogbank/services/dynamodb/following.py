@@ -1,4 +1,4 @@
-"""What follows a change of an item: its table's stream, time to live, and replicas are told, in the same transaction.
+"""What follows a change of an item: its table's streams, time to live, and replicas are told, in the same transaction.
 
 `changes.apply` comes here for tables that have one of these; others pay nothing.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fogbank.kernel.context import Context
-from fogbank.services.dynamodb import expiring, replicating, streaming
+from fogbank.services.dynamodb import expiring, feeding, replicating, streaming
 from fogbank.services.dynamodb.state import Item as Row
 
 BY_CALL = ""
@@ -26,5 +26,7 @@ def tell(ctx: Context, change: Change, row: Row | None) -> None:
         return
     if table.stream is not None and table.stream.enabled:
         streaming.follow(ctx, table, table.stream, change, row)
+    if table.destinations:
+        feeding.follow(ctx, table, change, row)
     if table.expiry is not None:
         expiring.follow(ctx, table, table.expiry, change)

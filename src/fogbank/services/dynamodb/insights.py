@@ -1,4 +1,4 @@
-"""Contributor insights and Kinesis destinations: off, and refused, while there is no CloudWatch to read from and no Kinesis to write to."""
+"""Contributor insights: off, and refused."""
 
 from __future__ import annotations
 
@@ -49,19 +49,3 @@ def list_contributor_insights(ctx: Context, req: Any) -> Answer:
     if req.TableName is not None:
         known_table_at(ctx, req.TableName)
     return {"ContributorInsightsSummaries": []}
-
-
-@operation("EnableKinesisStreamingDestination")
-def enable_kinesis_streaming_destination(ctx: Context, req: Any) -> Answer:
-    """Refused: there is no Kinesis yet. Errors: ResourceNotFoundException."""
-    known_table_at(ctx, req.TableName)
-    raise NotImplementedOperation("dynamodb", "EnableKinesisStreamingDestination", "(there is no Kinesis)")
-
-
-@operation("DescribeKinesisStreamingDestination")
-def describe_kinesis_streaming_destination(ctx: Context, req: Any) -> Answer:
-    """The Kinesis streams that a table's changes go to: none. Errors: ResourceNotFoundException.
-
-    Source: API reference, DescribeKinesisStreamingDestination.
-    """
-    return {"TableName": known_table_at(ctx, req.TableName).name, "KinesisDataStreamDestinations": []}

@@ -46,13 +46,10 @@ def get_item(ctx: Context, req: Any) -> Answer:
     place = compiled.place_of_key(values.checked(req.Key))
     row = ITEMS.get(ctx, table.contents, *place)
     answer: dict[str, Any] = {}
-    metered, told = compiled.metered, capacity.wanted(req.ReturnConsumedCapacity)
-    if metered or told:
-        units = Units(capacity.read(row.size if row is not None else 0, req.ConsistentRead))
-        if metered:
-            capacity.spend(ctx, table, units, write=False)
-        if told:
-            answer["ConsumedCapacity"] = capacity.describe(table, req.TableName, units, req.ReturnConsumedCapacity)
+    units = Units(capacity.read(row.size if row is not None else 0, req.ConsistentRead))
+    capacity.use(ctx, table, units, write=False, metered=compiled.metered)
+    if capacity.wanted(req.ReturnConsumedCapacity):
+        answer["ConsumedCapacity"] = capacity.describe(table, req.TableName, units, req.ReturnConsumedCapacity)
     if row is not None:
         if projection is None:
             answer["Item"] = bodies.raw_of(ctx, table, row)

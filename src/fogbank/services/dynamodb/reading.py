@@ -9,7 +9,7 @@ import msgspec
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
-from fogbank.services.dynamodb import bodies, capacity, schema, values
+from fogbank.services.dynamodb import bodies, capacity, metrics, schema, values
 from fogbank.services.dynamodb.addresses import table_at
 from fogbank.services.dynamodb.capacity import Units
 from fogbank.services.dynamodb.expressions import Asked, Condition, Projection
@@ -184,15 +184,13 @@ def answer(ctx: Context, req: Any, source: Source, found: Page) -> dict[str, Any
         told["Items"] = found.items
     if found.last is not None:
         told["LastEvaluatedKey"] = found.last
-    metered, wanted = source.schema.metered, capacity.wanted(req.ReturnConsumedCapacity)
-    if metered or wanted:
-        consumed = capacity.read(found.size, req.ConsistentRead)
-        if index is None:
-            units = Units(consumed)
-        else:
-            units = Units(found.fetched if req.ConsistentRead else found.fetched / 2, {index.name: consumed})
-        if metered:
-            capacity.spend(ctx, table, units, write=False)
-        if wanted:
-            told["ConsumedCapacity"] = capacity.describe(table, req.TableName, units, req.ReturnConsumedCapacity)
+    consumed = capacity.read(found.size, req.ConsistentRead)
+    if index is None:
+        units = Units(consumed)
+    else:
+        units = Units(found.fetched if req.ConsistentRead else found.fetched / 2, {index.name: consumed})
+    capacity.use(ctx, table, units, write=False, metered=source.schema.metered)
+    metrics.tell(ctx, table, "ReturnedItemCount", float(found.matched), metrics.by(table.name, operation=ctx.operation))
+    if capacity.wanted(req.ReturnConsumedCapacity):
+        told["ConsumedCapacity"] = capacity.describe(table, req.TableName, units, req.ReturnConsumedCapacity)
     return told

@@ -105,6 +105,7 @@ def _created(ctx: Context, table: Table, given: Any) -> Table:
         recovery=None,
         restored=None,
         stream=None,
+        destinations=(),
     )
     if replica.expiry is not None:
         on = replica.expiry.status in ("ENABLED", "ENABLING")

@@ -155,8 +155,9 @@ class Schema:
         self.metered = table.billing_mode == "PROVISIONED" or any(t.read_limit or t.write_limit for t in limits)
         """Whether requests can be throttled."""
         expiring = table.expiry is not None and table.expiry.status != "DISABLED"
-        self.told = expiring or bool(table.group) or (table.stream is not None and table.stream.enabled)
-        """Whether changes are told to a stream, to TTL, to replicas."""
+        streamed = (table.stream is not None and table.stream.enabled) or any(one.status != "DISABLED" for one in table.destinations)
+        self.told = expiring or bool(table.group) or streamed
+        """Whether changes are told to streams, to TTL, to replicas."""
         self.followed = self.metered or bool(self.indexes) or self.told
         """Whether a write must know what was there before."""
 

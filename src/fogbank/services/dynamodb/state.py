@@ -108,6 +108,14 @@ class Restored(msgspec.Struct, frozen=True, array_like=True, gc=False):
     in_progress: bool
 
 
+class Destination(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A Kinesis stream that changes go to. `status` and `precision` as AWS names them."""
+
+    stream_arn: str
+    status: str
+    precision: str
+
+
 class Table(store.Record, frozen=True, kw_only=True):
     account: str
     region: str
@@ -137,6 +145,7 @@ class Table(store.Record, frozen=True, kw_only=True):
     restored: Restored | None = None
     group: str = ""
     """The global table that it is a replica of."""
+    destinations: tuple[Destination, ...] = ()
 
 
 class Item(store.Record, frozen=True):

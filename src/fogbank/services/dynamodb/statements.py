@@ -125,8 +125,7 @@ def _one_of_batch(ctx: Context, execution: Execution, given: Any, answer: dict[s
     else:
         change, item = _selected(execution)
         units = Units(capacity.read(change.old_size, given.ConsistentRead))
-        if change.schema.metered:
-            capacity.spend(ctx, change.table, units, write=False)
+        capacity.use(ctx, change.table, units, write=False, metered=change.schema.metered)
     if item is not None:
         answer["Item"] = item
     return units, change.table

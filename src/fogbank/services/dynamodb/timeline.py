@@ -99,6 +99,21 @@ class Pending(store.Record, frozen=True):
     number: int
 
 
+class Outgoing(store.Record, frozen=True):
+    """A change that is to go to Kinesis: like an `Entry`, and the partition key that it will have there."""
+
+    contents: int
+    number: int
+    at_ms: int
+    event: str
+    keys: bytes
+    old: bytes
+    new: bytes
+    size: int
+    by: str
+    partition: str
+
+
 class Backup(store.Record, frozen=True, kw_only=True):
     """A table after a transaction (`sequence`). `expires_at_ms` is 0 for one that stays until it is deleted."""
 
@@ -149,6 +164,7 @@ RECORDS = store.Table("dynamodb.records", Entry, key=("shard", "sequence"), weig
 EXPIRIES = store.Table("dynamodb.expiries", Due, key=("contents", "at_s", "partition", "sort"))
 SWEEPS = store.Table("dynamodb.sweeps", Sweep, key=("contents",))
 PENDING = store.Table("dynamodb.pending", Pending, key=("contents", "partition", "sort"))
+OUTGOING = store.Table("dynamodb.outgoing", Outgoing, key=("contents", "number"), weight=lambda r: 1 + (len(r.old) + len(r.new) >> 10))
 BACKUPS = store.Table("dynamodb.backups", Backup, key=("account", "region", "table", "id"))
 EXPORTS = store.Table("dynamodb.exports", Transfer, key=("account", "region", "table", "id"))
 IMPORTS = store.Table("dynamodb.imports", Transfer, key=("account", "region", "table", "id"))

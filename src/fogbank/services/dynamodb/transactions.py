@@ -278,8 +278,7 @@ def read(ctx: Context, req: Any, looks: list[Look]) -> dict[str, Any]:
         try:
             change, item = look()
             cost = capacity.read(change.old_size, True) * FACTOR
-            if change.schema.metered:
-                capacity.spend(ctx, table, Units(cost), write=False)
+            capacity.use(ctx, table, Units(cost), write=False, metered=change.schema.metered)
         except ServiceException as problem:
             reasons.append(reason(problem))
             continue

@@ -25,6 +25,9 @@ class Linked(NamedTuple):
 # Source: "AWS services that work with IAM" and each service's page "Using service-linked roles".
 LINKED = {
     "access-analyzer.amazonaws.com": Linked("AccessAnalyzer", "AccessAnalyzerServiceRolePolicy"),
+    "apidestinations.events.amazonaws.com": Linked(
+        "AmazonEventBridgeApiDestinations", "AmazonEventBridgeApiDestinationsServiceRolePolicy"
+    ),
     "autoscaling.amazonaws.com": Linked("AutoScaling", "AutoScalingServiceRolePolicy", True),
     "backup.amazonaws.com": Linked("Backup", "AWSBackupServiceLinkedRolePolicyForBackup"),
     "batch.amazonaws.com": Linked("Batch", "BatchServiceRolePolicy"),
@@ -51,6 +54,9 @@ LINKED = {
     "guardduty.amazonaws.com": Linked("AmazonGuardDuty", "AmazonGuardDutyServiceRolePolicy"),
     "inspector2.amazonaws.com": Linked("AmazonInspector2", "AmazonInspector2ServiceRolePolicy"),
     "kafka.amazonaws.com": Linked("Kafka", "KafkaServiceRolePolicy"),
+    "kinesisreplication.dynamodb.amazonaws.com": Linked(
+        "DynamoDBKinesisDataStreamsReplication", "DynamoDBKinesisReplicationServiceRolePolicy"
+    ),
     "macie.amazonaws.com": Linked("AmazonMacie", "AmazonMacieServiceRolePolicy"),
     "memorydb.amazonaws.com": Linked("MemoryDB", "MemoryDBServiceRolePolicy"),
     "ops.apigateway.amazonaws.com": Linked("APIGateway", "APIGatewayServiceRolePolicy"),

@@ -37,11 +37,11 @@ class PublicAccessBlock(msgspec.Struct, frozen=True, array_like=True, gc=False):
     restrict_public_buckets: bool = True
 
 
-class QueueNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Which events go to which queue."""
+class Notification(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Which events go where: to a queue, a topic or a function by its ARN, or to EventBridge ("eventbridge")."""
 
     id: str
-    queue_arn: str
+    target: str
     events: tuple[str, ...]
     prefix: str = ""
     suffix: str = ""
@@ -71,7 +71,7 @@ class Bucket(Record, frozen=True, kw_only=True):
     policy: str | None = None
     policy_is_public: bool = False
     public_access_block: PublicAccessBlock | None = PublicAccessBlock()
-    notifications: tuple[QueueNotification, ...] = ()
+    notifications: tuple[Notification, ...] = ()
     settings: dict[str, Any] = {}
     ownership: str = "BucketOwnerEnforced"
     acl: tuple[Grant, ...] | None = None

@@ -1,4 +1,4 @@
-"""What S3 does after a commit: events to their queues."""
+"""What S3 does after a commit: events to whoever could not take them at once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, task
-from fogbank.services.s3 import notifications
+from fogbank.services.s3 import destinations
 from fogbank.services.s3.state import BUCKETS
 
 
 @task("deliver")
 def deliver(ctx: Context, payload: Any) -> Answer:
-    """Sends one event to one queue, at least once. The events of a bucket that is gone go with it."""
+    """Sends one event to one target, at least once. The events of a bucket that is gone go with it."""
     bucket = BUCKETS.get(ctx, payload["bucket"])
     if bucket is not None:
-        notifications.send(ctx, bucket, payload["queue_arn"], payload["message"])
+        destinations.send(ctx, bucket, payload["target"], payload["message"])
     return None

@@ -2,7 +2,7 @@
 
 Read in this order: `state` (the model of the data), `addresses` (names and ARNs), `rules` (tokens, values, labels),
 `encryption`; `secrets`, `versions` and `values` (a secret's life); `listing`, `passwords`, `tagging`, `policies`;
-`replication`; `rotation` and `schedules`.
+`replication`; `rotation` and `windows`.
 
 What is not here: managed external secrets, replicas in other accounts, secrets managed by other services. Quotas on calls are
 not imposed.

@@ -19,7 +19,7 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Acting, Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation, task
-from fogbank.services.secretsmanager import replication, rules, schedules
+from fogbank.services.secretsmanager import replication, rules, windows
 from fogbank.services.secretsmanager.addresses import arn_of, named, primary_at
 from fogbank.services.secretsmanager.rules import invalid, not_allowed
 from fogbank.services.secretsmanager.state import CURRENT, DAY_MS, PENDING, SECRETS, VERSIONS, Rotation, Secret
@@ -33,10 +33,10 @@ PRINCIPAL = "secretsmanager.amazonaws.com"
 _duration = re.compile(r"([0-9]+)h").fullmatch
 
 
-def _schedule(rotation: Rotation) -> schedules.Schedule | None:
+def _schedule(rotation: Rotation) -> windows.Windows | None:
     if rotation.schedule:
-        return schedules.parse(rotation.schedule)
-    return schedules.days(rotation.days) if rotation.days else None
+        return windows.parse(rotation.schedule)
+    return windows.days(rotation.days) if rotation.days else None
 
 
 def planned(ctx: Context, secret: Secret, rotation: Rotation, *, shown: bool = True) -> Secret:
@@ -146,7 +146,7 @@ def _rules(given: Any) -> dict[str, Any]:
         raise invalid("Duration must be from 1h to 24h.")
     if given.ScheduleExpression is not None:
         try:
-            schedule = schedules.parse(given.ScheduleExpression)
+            schedule = windows.parse(given.ScheduleExpression)
         except ValueError as wrong:
             raise invalid(f"Invalid ScheduleExpression {given.ScheduleExpression}: {wrong}.") from None
         last = schedule.hours[-1] if schedule.hours and not schedule.is_hourly() else 0

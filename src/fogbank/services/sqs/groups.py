@@ -79,14 +79,14 @@ def available(ctx: Context, queue: Queue, due_from_ms: int) -> Iterator[Group]:
     return merge(due, ready, key=lambda group: (group.ready_at_ms, group.head))
 
 
-def hidden_counts(ctx: Context, queue: Queue, horizon: int) -> tuple[int, int]:
-    """(in flight, delayed), without those sent at the horizon or before."""
+def hidden_counts(ctx: Context, queue: Queue, horizon: int, at_ms: int) -> tuple[int, int]:
+    """(in flight, delayed) as of an instant, without those sent at the horizon or before."""
     in_flight = 0
-    for group in WAITING.scan(ctx, queue.contents, at=ctx.now + 1, reverse=True):
+    for group in WAITING.scan(ctx, queue.contents, at=at_ms + 1, reverse=True):
         for message in islice(members(ctx, queue, group.group, group), BATCH_LIMIT):
-            in_flight += bool(message.receive_count) and message.visible_at_ms > ctx.now and message.sent_at_ms > horizon
+            in_flight += bool(message.receive_count) and message.visible_at_ms > at_ms and message.sent_at_ms > horizon
     delayed = 0
     if queue.delay_s:
-        young = FIFO_MESSAGES.scan(ctx, queue.contents, at=ctx.now - queue.delay_s * 1000 + 1)
+        young = FIFO_MESSAGES.scan(ctx, queue.contents, at=at_ms - queue.delay_s * 1000 + 1)
         delayed = sum(1 for message in young if not message.receive_count)
     return in_flight, delayed

@@ -6,7 +6,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.sqs import batches, groups, handles, messages
+from fogbank.services.sqs import batches, groups, handles, messages, metrics
 from fogbank.services.sqs.addresses import queue_at
 from fogbank.services.sqs.faults import invalid, missing, within
 from fogbank.services.sqs.state import VISIBILITY_LIMIT_S, Message, Queue, messages_of
@@ -70,6 +70,7 @@ def _delete(ctx: Context, queue: Queue, entry: Any) -> dict[str, Any]:
     if queue.fifo and not in_force:
         raise invalid(entry.ReceiptHandle, "ReceiptHandle", "The receipt handle has expired.")
     messages.remove(ctx, queue, message)
+    metrics.tell(ctx, queue, "NumberOfMessagesDeleted", 1.0)
     due_at_ms = groups.settle(ctx, queue, [message.group]) if queue.fifo else 0
     messages.count(ctx, queue, -1, -1 if message.receive_count else 0, due_at_ms=due_at_ms)
     return {}

@@ -11,7 +11,19 @@ import msgspec
 from fogbank.kernel.context import Context
 from fogbank.services.sqs import encrypting, groups
 from fogbank.services.sqs.addresses import arn_of
-from fogbank.services.sqs.state import FRESH, HIDDEN, INLINE_BYTES, TALLIES, Attribute, Content, Message, Queue, Tally, messages_of
+from fogbank.services.sqs.state import (
+    FRESH,
+    HIDDEN,
+    INLINE_BYTES,
+    MINUTE_MS,
+    TALLIES,
+    Attribute,
+    Content,
+    Message,
+    Queue,
+    Tally,
+    messages_of,
+)
 from fogbank.store import change
 
 _encode = msgspec.msgpack.encode
@@ -66,6 +78,8 @@ def count(
             sweep_at_ms=sweep_at_ms,
             due_at_ms=due_at_ms,
             fresh_from_ms=min(fresh_from_ms or tally.fresh_from_ms, ctx.now),  # the machine's clock may have been set back
+            sample_at_ms=tally.sample_at_ms or set_sample(ctx, queue, ctx.now),
+            active_at_ms=ctx.now,
         ),
     )
 
@@ -90,9 +104,17 @@ def set_sweep(ctx: Context, queue: Queue, at_ms: int) -> None:
     ctx.later("sqs.sweep", payload, at_ms=max(at_ms, ctx.now))
 
 
-def expired_before_ms(ctx: Context, queue: Queue) -> int:
-    """Messages sent at this instant or earlier are past their retention."""
-    return ctx.now - queue.retention_s * 1000
+def set_sample(ctx: Context, queue: Queue, after_ms: int) -> int:
+    """Has what is in the queue told to CloudWatch at the next minute after an instant: when that is. The tally must say the same."""
+    at_ms = after_ms - after_ms % MINUTE_MS + MINUTE_MS
+    payload = {"account": queue.account, "region": queue.region, "name": queue.name, "contents": queue.contents, "at_ms": at_ms}
+    ctx.later("sqs.sample", payload, at_ms=at_ms)
+    return at_ms
+
+
+def expired_before_ms(ctx: Context, queue: Queue, at_ms: int | None = None) -> int:
+    """Messages sent at this instant or earlier are past their retention, now or as of an instant."""
+    return (ctx.now if at_ms is None else at_ms) - queue.retention_s * 1000
 
 
 def stored_content(ctx: Context, queue: Queue, body: str, attributes: tuple[Attribute, ...], size: int) -> dict[str, Any]:
@@ -142,19 +164,23 @@ def bury(ctx: Context, queue: Queue, target: Queue, message: Message) -> None:
     count(ctx, target, 1, expires_at_ms=buried.sent_at_ms + target.retention_s * 1000, due_at_ms=due_at_ms)
 
 
-def approximate_counts(ctx: Context, queue: Queue) -> tuple[int, int, int]:
-    """(visible, in flight, delayed). Reads only those that are not visible, and those expired but not swept yet."""
-    horizon = expired_before_ms(ctx, queue)
-    in_flight, delayed = groups.hidden_counts(ctx, queue, horizon) if queue.fifo else _hidden_counts(ctx, queue, horizon)
+def approximate_counts(ctx: Context, queue: Queue, at_ms: int | None = None) -> tuple[int, int, int]:
+    """(visible, in flight, delayed), now or as of an instant since which nothing was done.
+
+    Reads only those that are not visible, and those expired but not swept yet.
+    """
+    at_ms = ctx.now if at_ms is None else at_ms
+    horizon = expired_before_ms(ctx, queue, at_ms)
+    in_flight, delayed = (groups.hidden_counts if queue.fifo else _hidden_counts)(ctx, queue, horizon, at_ms)
     tally = TALLIES.get(ctx, queue.contents)
     expired = sum(1 for _ in messages_of(queue).scan(ctx, queue.contents, before=horizon + 1))
     visible = (tally.messages if tally else 0) - in_flight - delayed - expired
     return max(visible, 0), in_flight, delayed
 
 
-def _hidden_counts(ctx: Context, queue: Queue, horizon: int) -> tuple[int, int]:
+def _hidden_counts(ctx: Context, queue: Queue, horizon: int, at_ms: int) -> tuple[int, int]:
     in_flight = delayed = 0
-    for message in HIDDEN.scan(ctx, queue.contents, at=ctx.now + 1, reverse=True):
+    for message in HIDDEN.scan(ctx, queue.contents, at=at_ms + 1, reverse=True):
         if message.sent_at_ms <= horizon:
             continue
         if message.receive_count:

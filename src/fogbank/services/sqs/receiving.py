@@ -8,7 +8,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, operation
-from fogbank.services.sqs import content, deduplication, groups, messages
+from fogbank.services.sqs import content, deduplication, groups, messages, metrics
 from fogbank.services.sqs.addresses import get_queue_by_arn, queue_at
 from fogbank.services.sqs.faults import invalid, within
 from fogbank.services.sqs.handles import receipt_handle, sequence_number
@@ -60,10 +60,12 @@ def receive_message(ctx: Context, req: Any) -> Answer | Wait:
     names = _system_names(req)
     taken, next_ms = _receive(ctx, queue, req, wanted, visible_at_ms)
     if taken:
+        metrics.tell(ctx, queue, "NumberOfMessagesReceived", float(len(taken)))
         selected = req.MessageAttributeNames
         return {"Messages": [_describe(ctx, queue, message, names, selected) for message in taken]}
     until_ms = ctx.started_ms + wait_s * 1000
     if ctx.now >= until_ms or (next_ms is not None and next_ms <= ctx.now):
+        metrics.tell(ctx, queue, "NumberOfEmptyReceives", 1.0)
         return {}
     return Wait(
         (messages_of(queue).watch(queue.contents), QUEUES.watch(queue.account, queue.region, queue.name)),

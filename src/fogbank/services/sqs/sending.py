@@ -7,12 +7,12 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.sqs import batches, content, deduplication, groups, messages
+from fogbank.services.sqs import batches, content, deduplication, groups, messages, metrics
 from fogbank.services.sqs.addresses import queue_at
 from fogbank.services.sqs.content import check_characters, check_token
 from fogbank.services.sqs.faults import invalid, missing
 from fogbank.services.sqs.handles import sequence_number
-from fogbank.services.sqs.state import Attribute, Message, Queue
+from fogbank.services.sqs.state import Attribute, Message, Queue, messages_of
 
 BATCH_BYTES_LIMIT = 1_048_576
 DELAY_LIMIT_S = 900
@@ -100,6 +100,7 @@ def _send(ctx: Context, queue: Queue, entry: Any) -> tuple[dict[str, Any], bool,
         if (original := deduplication.get_duplicate(ctx, queue, group, deduplication_id)) is not None:
             answer["MessageId"] = original.message_id
             answer["SequenceNumber"] = sequence_number(original.sequence)
+            metrics.tell(ctx, queue, "NumberOfDeduplicatedSentMessages", 1.0)
             return answer, False, 0
     else:
         group, deduplication_id = _fair_group(entry), ""
@@ -116,7 +117,9 @@ def _send(ctx: Context, queue: Queue, entry: Any) -> tuple[dict[str, Any], bool,
         deduplication_id=deduplication_id,
         **messages.stored_content(ctx, queue, text, attributes, size),
     )
-    messages.put(ctx, queue, message)
+    messages_of(queue).insert(ctx, message)
+    metrics.tell(ctx, queue, "NumberOfMessagesSent", 1.0)
+    metrics.tell(ctx, queue, "SentMessageSize", float(size), "Bytes")
     answer["MessageId"] = message.id
     if not queue.fifo:
         return answer, True, message.visible_at_ms if delay_s else 0

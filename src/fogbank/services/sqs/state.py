@@ -35,7 +35,8 @@ from fogbank.store import Blob, Record, Table
 
 INLINE_BYTES = 4096
 VISIBILITY_LIMIT_S = 43_200
-REST_MS = 60_000
+MINUTE_MS = 60_000
+REST_MS = MINUTE_MS
 """How long the name of a deleted queue rests, and a purged queue."""
 
 
@@ -142,7 +143,7 @@ class Tally(Record, frozen=True, kw_only=True):
     """`received`: messages received at least once and still there. `sweep_at_ms`: 0 where no sweep is set.
 
     Nothing in FRESH was sent before `fresh_from_ms`. Nothing in HIDDEN or WAITING comes due before `due_at_ms`; 0
-    where nothing is in them.
+    where nothing is in them. `sample_at_ms`: when what is in the queue is told to CloudWatch next; `active_at_ms`: when it last changed.
     """
 
     contents: int
@@ -151,6 +152,8 @@ class Tally(Record, frozen=True, kw_only=True):
     sweep_at_ms: int = 0
     due_at_ms: int = 0
     fresh_from_ms: int = 0
+    sample_at_ms: int = 0
+    active_at_ms: int = 0
 
 
 class Group(Record, frozen=True, kw_only=True):

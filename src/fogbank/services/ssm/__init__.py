@@ -2,18 +2,18 @@
 
 Read in this order: `state` (the model of the data), `names` (names, ARNs, selectors), `values` and `encryption` (what a
 parameter holds); `putting`, `reading` and `filters`, `removing`; `labels`, `tagging`, `sharing`, `settings`; `expiration` (what
-the clock does); `infrastructure` (public parameters) and `references` (secrets as parameters).
+the clock does), `announcing` (what EventBridge is told); `infrastructure` (public parameters) and `references` (secrets as parameters).
 
 What is not here: all else of Systems Manager; public parameters other than the global infrastructure's (those of images, above
-all); policies that notify, and other events about parameters. Quotas on calls are not imposed.
+all). Quotas on calls are not imposed.
 """
 
 from fogbank.kernel.operation import Resource, Service
-from fogbank.services.ssm import expiration, filters, labels, names, putting, reading, removing, settings, sharing, tagging
+from fogbank.services.ssm import announcing, expiration, filters, labels, names, putting, reading, removing, settings, sharing, tagging
 
 SERVICE = Service(
     "ssm",
-    modules=[putting, reading, removing, labels, tagging, sharing, settings, expiration],
+    modules=[putting, reading, removing, labels, tagging, sharing, settings, expiration, announcing],
     resources=[
         Resource("parameter", arn=names.arn_of_request, tags=names.tags_of, policy=names.policy_of),
         Resource("servicesetting", arn=settings.arn_of_request),

@@ -8,6 +8,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
+from fogbank.services.ssm import announcing
 from fogbank.services.ssm.names import no_version, own_parameter_at
 from fogbank.services.ssm.state import LABELS_LIMIT, PARAMETERS, VERSIONS, Parameter
 from fogbank.store import change
@@ -44,6 +45,8 @@ def label_parameter_version(ctx: Context, req: Any) -> Answer:
             f"A parameter version can have maximum {LABELS_LIMIT} labels. Move one or more labels to another version and try again.",
         )
     PARAMETERS.put(ctx, labelled)
+    if fitting:
+        announcing.changed(ctx, labelled, "LabelParameterVersion", label=", ".join(fitting))
     return {"InvalidLabels": [label for label in req.Labels if label not in fitting], "ParameterVersion": number}
 
 

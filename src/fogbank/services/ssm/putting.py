@@ -7,7 +7,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.ssm import encryption, expiration, removing, settings, tagging, values
+from fogbank.services.ssm import announcing, encryption, expiration, removing, settings, tagging, values
 from fogbank.services.ssm.names import arn_of, check_new, invalid, latest_of, twin_of
 from fogbank.services.ssm.state import (
     ADVANCED,
@@ -66,8 +66,8 @@ def put_parameter(ctx: Context, req: Any) -> Answer:
     )
     VERSIONS.put(ctx, change(version, **_kept(ctx, parameter, req)))
     PARAMETERS.put(ctx, parameter)
-    if expires_at_ms and (found is None or expires_at_ms != found.expires_at_ms):
-        expiration.schedule(ctx, parameter)
+    expiration.schedule(ctx, parameter, version, found.expires_at_ms if found is not None else 0)
+    announcing.changed(ctx, parameter, "Create" if found is None else "Update")
     return {"Version": parameter.latest, "Tier": tier}
 
 

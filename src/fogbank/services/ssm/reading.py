@@ -165,13 +165,13 @@ def get_parameter_history(ctx: Context, req: Any) -> Answer:
 
 def _past(ctx: Context, parameter: Parameter, version: Version, *, decrypted: bool) -> dict[str, Any]:
     return {
-        **about(parameter, version),
+        **about(ctx, parameter, version),
         "Value": encryption.value_of(ctx, parameter, version, decrypted=decrypted),
         "Labels": labels_of(parameter, version.number),
     }
 
 
-def about(parameter: Parameter, version: Version) -> dict[str, Any]:
+def about(ctx: Context, parameter: Parameter, version: Version) -> dict[str, Any]:
     """What DescribeParameters and GetParameterHistory have in common."""
     return {
         "Name": parameter.name,
@@ -183,7 +183,7 @@ def about(parameter: Parameter, version: Version) -> dict[str, Any]:
         "AllowedPattern": version.allowed_pattern or None,
         "Version": version.number,
         "Tier": version.tier,
-        "Policies": expiration.describe(version) or [],
+        "Policies": expiration.describe(ctx, parameter, version) or [],
         "DataType": version.data_type,
     }
 
@@ -200,6 +200,6 @@ def describe_parameters(ctx: Context, req: Any) -> Answer:
     rows = ((p, latest_of(ctx, p)) for p in PARAMETERS.scan(ctx, ctx.account, ctx.region, after=after))
     page, more = paging.page(((p, v) for p, v in rows if fits(p, v)), req.MaxResults or HISTORY_PAGE)
     return {
-        "Parameters": [{**about(parameter, version), "ARN": arn_of(parameter)} for parameter, version in page],
+        "Parameters": [{**about(ctx, parameter, version), "ARN": arn_of(parameter)} for parameter, version in page],
         "NextToken": paging.token(page[-1][0].name) if more else None,
     }

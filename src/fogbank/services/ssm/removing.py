@@ -6,6 +6,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
+from fogbank.services.ssm import announcing
 from fogbank.services.ssm.names import arn, own_parameter_at
 from fogbank.services.ssm.state import PARAMETERS, STANDARD, TALLIES, VERSIONS, Parameter, Tally
 from fogbank.store import change
@@ -25,6 +26,7 @@ def count(ctx: Context, parameter: Parameter, more: int) -> None:
 
 
 def erase(ctx: Context, parameter: Parameter) -> None:
+    announcing.changed(ctx, parameter, "Delete")
     for version in list(VERSIONS.scan(ctx, parameter.id)):
         VERSIONS.delete(ctx, version)
     PARAMETERS.delete(ctx, parameter)

@@ -1,0 +1,81 @@
+"""Amazon CloudWatch: metrics, metric math, alarms, dashboards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fogbank.kernel.context import Context
+from fogbank.kernel.operation import Resource, Service
+from fogbank.services.cloudwatch import (
+    alarms,
+    anomalies,
+    composites,
+    dashboards,
+    fetching,
+    gathering,
+    history,
+    images,
+    metric_alarms,
+    metrics,
+    muting,
+    points,
+    publishing,
+    tagging,
+    tasks,
+    watching,
+)
+
+
+def _arn(kind: str, *members: str) -> Any:
+    """How a request names a resource of a kind: by its ARN, or by a member that is its name."""
+    separator = "/" if kind == "dashboard" else ":"
+
+    def find(ctx: Context, req: Any) -> str | None:
+        given: str | None = getattr(req, "ResourceARN", None)
+        if given is not None:
+            return given if given.split(":", 5)[-1].startswith(kind + separator) else None
+        for member in members:
+            name = getattr(req, member, None)
+            if isinstance(name, str):
+                return ctx.arn(f"{kind}{separator}{name}", region="" if kind == "dashboard" else None)
+        return None
+
+    return find
+
+
+def _actions(ctx: Context, req: Any) -> list[str] | None:
+    found = [arn for name in ("OKActions", "AlarmActions", "InsufficientDataActions") for arn in getattr(req, name, None) or ()]
+    return found or None
+
+
+SERVICE = Service(
+    "cloudwatch",
+    modules=[
+        publishing,
+        metrics,
+        fetching,
+        points,
+        metric_alarms,
+        composites,
+        alarms,
+        history,
+        watching,
+        tasks,
+        muting,
+        anomalies,
+        dashboards,
+        images,
+        tagging,
+    ],
+    resources=[
+        Resource("alarm", arn=_arn("alarm", "AlarmName"), tags=tagging.tags_of),
+        Resource("alarm-mute-rule", arn=_arn("alarm-mute-rule", "AlarmMuteRuleName"), tags=tagging.tags_of),
+        Resource("dashboard", arn=_arn("dashboard", "DashboardName"), tags=tagging.tags_of),
+    ],
+    conditions={
+        "cloudwatch:namespace": lambda ctx, req: getattr(req, "Namespace", None),
+        "cloudwatch:alarmactions": _actions,
+    },
+    gather=gathering.gather,
+    fresh=True,
+)

@@ -1,0 +1,54 @@
+"""What happens later: environments are made ready, hot code is mounted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fogbank.kernel.context import Context
+from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.operation import Answer, task
+from fogbank.services.lambda_ import running
+from fogbank.services.lambda_.concurrency import ready_for
+from fogbank.services.lambda_.state import FUNCTIONS, VERSIONS
+from fogbank.store import change
+
+
+@task("provision")
+def provision(ctx: Context, where: list[str]) -> Answer:
+    """Has the workshop keep as many environments of a function's versions ready as was asked for."""
+    function = FUNCTIONS.get(ctx, *where)
+    workshop = ctx.workshop
+    if function is None or workshop is None:
+        return None
+    counts = running.running_in(workshop).warmed
+    for version in VERSIONS.scan(ctx, *where, after=0):
+        wanted, key = ready_for(ctx, function, version.number), running.key_of(function, version)
+        if counts.get(key, 0) == wanted:
+            continue
+        try:
+            ready, credentials = running.runnable(ctx, function, version), running.credentials(ctx, version)
+        except ServiceException:
+            continue  # its key or its role is out of reach: its invocations say so
+        counts[key] = wanted
+        workshop.warm(ready, wanted, credentials)
+    return None
+
+
+@task("retire")
+def retire(ctx: Context, key: str) -> Answer:
+    """Lets the environments of a version go that will not be invoked any more."""
+    if ctx.workshop is not None:
+        ctx.workshop.forget(key)
+    return None
+
+
+@task("mount")
+def mount(ctx: Context, item: dict[str, Any]) -> Answer:
+    """Gives a function's $LATEST a folder for its code, as it is and as it changes; "" gives it its package again.
+
+    `{"account", "region", "name", "folder"}`: what `fogbank dev` puts into the outbox.
+    """
+    function = FUNCTIONS.get(ctx, item["account"], item["region"], item["name"])
+    if function is not None:
+        FUNCTIONS.put(ctx, change(function, folder=item["folder"]))
+    return None

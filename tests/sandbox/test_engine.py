@@ -1,0 +1,175 @@
+"""The driver for a container engine, against a program that stands for one: which command lines it makes, and what it makes of answers.
+
+No engine is asked: that real ones take these lines is not shown here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fogbank.sandbox.box import CannotStart, Ended, Limits, Mount, Spec
+from fogbank.sandbox.engine import Engine, in_bytes
+
+ENGINE = """#!{python}
+import json, os, sys, time
+words, here = sys.argv[1:], {here!r}
+with open(here + "/asked", "a") as file:
+    file.write(json.dumps([words, {{k: v for k, v in os.environ.items() if k.startswith("SECRET")}}]) + chr(10))
+said = {{"version": "27.0", "ps": "fogbank-4194305-1-9 fogbank-4194305-1", "stats": "12.5MiB / 64MiB"}}
+if words[0] == "start":
+    print("out of the container", flush=True)
+    while not os.path.exists(here + "/killed") and {forever}: time.sleep(0.01)
+elif words[0] == "kill":
+    open(here + "/killed", "w").close()
+elif words[:2] == ["network", "inspect"]:
+    print("127.0.0.1") if "--format" in words else sys.exit(os.path.exists(here + "/network") and 1)
+elif words[0] == "inspect":
+    print({end!r})
+elif words[0] == "create" and "broken" in words:
+    print("no such image", file=sys.stderr); sys.exit(125)
+elif words[0] in said:
+    print(said[words[0]])
+"""
+
+
+def engine(folder: Path, end: str = "false 0", forever: bool = False) -> Engine:
+    program = folder / "docker"
+    program.write_text(ENGINE.format(python=f"{sys.executable} -IS", here=str(folder), end=end, forever=forever))
+    program.chmod(0o755)
+    return Engine(str(program))
+
+
+def asked(folder: Path) -> list[Any]:
+    return [json.loads(line) for line in (folder / "asked").read_text().splitlines()]
+
+
+SPEC = Spec(
+    ("/var/runtime/bootstrap", "one"),
+    {"SECRET": "key", "API": "127.0.0.1:9001", "PATH": "/opt/bin"},
+    Limits(64 << 20, 0.5, 1 << 20, 32, 64, 2.0),
+    (Mount(Path("/srv/code"), "/var/task"),),
+    "/var/task",
+    (("127.0.0.1", 9001),),
+    7,
+    image="lambda/python:3.12",
+)
+
+
+def test_a_container_is_made_with_the_same_limits(tmp_path: Path) -> None:
+    """Limits, mounts, user, no privileges, the closed network; secrets are not on the command line."""
+
+    async def work() -> None:
+        docker = engine(tmp_path)
+        box = await docker.start(SPEC)
+        assert await box.ended() == Ended(0, None)
+        assert os.read(box.output, 100) == b"out of the container\n"
+        os.close(box.output)
+        words, environment = next(row for row in asked(tmp_path) if row[0][0] == "create")
+        line = " ".join(words)
+        for part in (
+            f"--memory {64 << 20} --memory-swap {64 << 20} --cpus 2.000 --pids-limit 33 --ulimit nofile=64:64 --ulimit core=0:0",
+            f"--tmpfs /tmp:rw,exec,nosuid,nodev,size={1 << 20},mode=1777",
+            "--network fogbank",
+            "--read-only --cap-drop ALL --security-opt no-new-privileges --user 100007 --workdir /var/task",
+            '--mount type=bind,"source=/srv/code","target=/var/task",readonly',
+            "--env SECRET --env API --env PATH=/opt/bin --entrypoint /var/runtime/bootstrap lambda/python:3.12 one",
+        ):
+            assert part in line, line
+        assert environment == {"SECRET": "key"}
+        assert "key" not in line
+        host, port = box.listeners[0].getsockname()
+        assert (host, port != 9001) == ("127.0.0.1", True)
+        orders = [row[0] for row in asked(tmp_path)]
+        name = words[words.index("--name") + 1]
+        assert ["rm", "--force", "--volumes", "fogbank-4194305-1-9"] in orders, "what a killed server left"
+        assert ["rm", "--force", "--volumes", name] in orders
+        await docker.close()
+
+    asyncio.run(work())
+
+
+def test_orders_are_carried_out_in_turn(tmp_path: Path) -> None:
+    """Settling, pausing and killing reach the engine in the order in which they were said."""
+
+    async def work() -> None:
+        docker = engine(tmp_path, "false 137", forever=True)
+        box = await docker.start(SPEC)
+        box.settle()
+        box.pause()
+        box.resume()
+        box.kill()
+        assert await box.ended() == Ended(None, signal.SIGKILL, "killed")
+        said = [row[0] for row in asked(tmp_path)]
+        orders = [words[0] for words in said if words[0] in ("update", "pause", "unpause", "kill")]
+        assert orders == ["update", "pause", "unpause", "kill"]
+        assert next(words for words in said if words[0] == "update")[1:3] == ["--cpus", "0.500"]
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [("true 137", Ended(None, 9, "memory")), ("false 3", Ended(3, None)), ("false 139", Ended(None, 11))],
+)
+def test_ends_are_understood(tmp_path: Path, end: str, expected: Ended) -> None:
+    """Out of memory, a code, and a signal."""
+
+    async def work() -> None:
+        box = await engine(tmp_path, end).start(SPEC)
+        assert await box.ended() == expected
+
+    asyncio.run(work())
+
+
+def test_without_an_image_the_machines_programs_are_mounted(tmp_path: Path) -> None:
+    """Onto an empty image that is made once."""
+    (tmp_path / "network").touch()
+
+    async def work() -> None:
+        docker = engine(tmp_path)
+        await (await docker.start(SPEC._replace(image=""))).ended()
+        lines = [" ".join(row[0]) for row in asked(tmp_path)]
+        assert any('type=bind,"source=/usr","target=/usr",readonly' in line and "fogbank/nothing one" in line for line in lines)
+        assert "network create --internal --driver bridge --opt com.docker.network.bridge.enable_icc=false fogbank" in lines
+
+    if sys.platform == "linux":
+        asyncio.run(work())
+
+
+def test_what_cannot_start_says_why(tmp_path: Path) -> None:
+    """No engine, and what the engine said."""
+
+    async def work() -> None:
+        with pytest.raises(CannotStart, match="There is no container engine"):
+            await Engine(str(tmp_path / "nothing")).start(SPEC)
+        with pytest.raises(CannotStart, match="no such image"):
+            await engine(tmp_path).start(SPEC._replace(image="broken"))
+
+    asyncio.run(work())
+
+
+def test_usage_is_told_the_next_time(tmp_path: Path) -> None:
+    """The engine's own figure, in bytes."""
+
+    async def work() -> None:
+        box = await engine(tmp_path, "false 137", forever=True).start(SPEC)
+        assert box.usage().memory_bytes == 0
+        for _ in range(500):
+            if box.usage().memory_bytes:
+                break
+            await asyncio.sleep(0.01)
+        assert box.usage().memory_bytes == int(12.5 * (1 << 20))
+        box.kill()
+        await box.ended()
+
+    asyncio.run(work())
+    assert in_bytes("1.5GiB") == 3 << 29
+    assert in_bytes("--") == 0
