@@ -103,6 +103,11 @@ async def what_python_does_at_its_end_is_done(driver: Namespaces, folder: Path) 
         assert text == "main\nthread\nlast\n", text
 
 
+async def standard_streams_can_be_opened(driver: Namespaces, folder: Path) -> None:
+    text, ended = await run(driver, shell("echo out > /dev/stdout; echo error > /dev/stderr; cat /dev/stdin; exec /bin/sh -c 'exit 4'"))
+    assert (text, ended) == ("out\nerror\n", Ended(4, None)), (text, ended)
+
+
 async def unbuffered_output_comes_at_once(driver: Namespaces, folder: Path) -> None:
     for zygote in (WARM, None):
         box = await driver.start(
@@ -264,6 +269,10 @@ async def a_start_that_nobody_waits_for_leaves_nothing(driver: Namespaces, folde
 async def the_warden_is_killed(driver: Namespaces, folder: Path) -> None:
     other = Namespaces()
     box = await other.start(shell("sleep 1001"))
+    paused = await other.start(shell("sleep 1001"))
+    await until(lambda: len(sleepers("1001")) == 2)
+    paused.pause()
+    await asyncio.sleep(0.02)
     assert other._process
     other._process.kill()
     assert await asyncio.wait_for(box.ended(), 5) == Ended(None, signal.SIGKILL, "killed")
@@ -278,7 +287,7 @@ async def the_server_is_killed(driver: Namespaces, folder: Path) -> None:
         "async def main():\n"
         "    driver = Namespaces()\n"
         "    spec = Spec(('/bin/sh', '-c', 'setsid sleep 1002 & sleep 1002'), {'PATH': '/usr/bin'}, Limits(1 << 26, 1.0))\n"
-        "    for i in range(5): await driver.start(spec)\n"
+        "    for box in [await driver.start(spec) for i in range(5)][:3]: box.pause()\n"
         "    print(driver._process.pid, flush=True); await asyncio.sleep(1000)\n"
         "asyncio.run(main())"
     )

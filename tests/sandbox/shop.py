@@ -14,6 +14,7 @@ from typing import Any
 
 import uvloop
 
+from fogbank.sandbox.box import Driver
 from fogbank.sandbox.function import Code, Credentials, Function, Invocation, Lines, Outcome
 from fogbank.sandbox.workshop import Workshop
 
@@ -64,8 +65,8 @@ def python(source: str, **members: Any) -> Function:
 class Shop:
     """A workshop that is driven from tests."""
 
-    def __init__(self, driver: str = "auto", **settings: Any) -> None:
-        self.loop = uvloop.new_event_loop()
+    def __init__(self, driver: str | Driver = "auto", loop: asyncio.AbstractEventLoop | None = None, **settings: Any) -> None:
+        self.loop = loop or uvloop.new_event_loop()
         self.told: list[Lines] = []
         self.workshop = Workshop(driver, self.loop, tell=self.told.append, **settings)
 

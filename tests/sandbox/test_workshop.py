@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
+from fogbank.sandbox import driver
 from fogbank.sandbox.function import Code, Lines
 from fogbank.sandbox.pools import Counts
+from fogbank.sandbox.unpacking import Shelf
 
 from .shop import CREDENTIALS, Shop, archive, function, python
 
@@ -306,6 +311,64 @@ def test_very_much_output(shop: Shop) -> None:
     assert [int(line[101:]) for line in lines] == list(range(30000))
     assert outcome.log.endswith(b" MB\tInit Duration: " + outcome.log.rpartition(b"Init Duration: ")[2])
     assert len(outcome.log) < 600_000
+
+
+def test_way_to_the_cloud() -> None:
+    """Code that has no network reaches the cloud at its endpoint: the socket that listens there is handed out, and closed at the end."""
+    opened: list[Inside] = []
+
+    def open_one(listener: socket.socket) -> Inside:
+        opened.append(Inside(listener))
+        return opened[-1]
+
+    own = Shop(api=open_one)
+    source = """
+import os, urllib.request, socket
+def handler(event, context):
+    try: socket.create_connection(("127.0.0.1", 22), 1)
+    except OSError as problem: said = type(problem).__name__
+    return [urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/x").read().decode(), said]
+"""
+    outcome = own.invoke(python(source))
+    own.close()
+    assert json.loads(outcome.payload) == ["the cloud", "ConnectionRefusedError"]
+    assert [one.closed for one in opened] == [True]
+
+
+class Inside:
+    """Answers whoever connects."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.closed = False
+        self._listener = listener
+        self._task = asyncio.get_running_loop().create_task(self._serve())
+
+    async def _serve(self) -> None:
+        self._server = await asyncio.start_server(self._answer, sock=self._listener)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nthe cloud")
+        writer.close()
+
+    def close(self) -> None:
+        self.closed = True
+        self._server.close()
+
+
+def test_shared_driver() -> None:
+    """Several workshops can share a driver and a shelf, which are their maker's to close."""
+    loop = uvloop.new_event_loop()
+    shared, shelf = driver("auto"), Shelf(None)
+    same = python("def handler(event, context): return 1")
+    for _ in range(2):
+        opened = Shop(shared, loop=loop, folder=shelf)
+        assert opened.invoke(same).payload == b"1"
+        opened.workshop.close()
+        assert shelf.folder.exists()
+    loop.run_until_complete(shared.close())
+    shelf.close()
+    loop.close()
 
 
 def test_expected(own: Shop) -> None:

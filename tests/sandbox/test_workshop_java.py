@@ -45,7 +45,8 @@ import java.util.*;
 public class App implements RequestHandler<App.Order, App.Receipt> {
     public static class Item { private String name; private int count; public void setName(String n) { name = n; }
         public void setCount(int c) { count = c; } public String getName() { return name; } public int getCount() { return count; } }
-    public static class Order { private List<Item> items; private Map<String, Long> prices; public void setItems(List<Item> i) { items = i; }
+    public static class Order { private List<Item> items; private Map<String, Long> prices;
+        public void setItems(List<Item> i) { items = i; }
         public void setPrices(Map<String, Long> p) { prices = p; } }
     public record Receipt(long total, List<Item> items, boolean paid, String note) {}
     public Receipt handleRequest(Order order, Context context) {

@@ -81,6 +81,7 @@ class SiteEntry(Entry):
         self.function = cast(Operate, manifest.site)
         self.authorized_here = True
         self.fresh = False
+        self.counted_by = ""
 
 
 class SiteCall(Call):

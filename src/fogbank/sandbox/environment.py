@@ -84,6 +84,7 @@ class Environment:
         self._box: Box | None = None
         self._output: Output | None = None
         self._servers: list[Any] = []
+        self.connections = 0
         self._runtime: Connection | None = None
         """The one that waits for an event."""
         self._timer: asyncio.TimerHandle | None = None

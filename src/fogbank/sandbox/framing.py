@@ -154,7 +154,7 @@ class Reader:
             end = data.find(b"\r\n\r\n", at)
             after = end + 4
         if end < 0:
-            if len(data) - at > HEAD_LIMIT * 16:  # a trailer may carry a failure's whole JSON
+            if len(data) - at > HEAD_LIMIT * 4:  # a trailer may carry a failure's whole JSON
                 raise Malformed("the trailers are too long")
             return -1
         given.append(End(_fields(data[at:end].decode("latin-1").split("\r\n") if end > at else [])))

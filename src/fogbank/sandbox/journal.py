@@ -15,6 +15,7 @@ from fogbank.sandbox.reports import Figures, report_record, report_text
 from fogbank.sandbox.turn import Turn
 
 _BUNDLE = 1000
+_BUNDLE_CHARACTERS = 1 << 20
 _LATER_S = 0.2
 """How long lines wait that belong to no invocation."""
 
@@ -28,6 +29,7 @@ class Journal:
         self._log_stream = log_stream
         self._json = function.log_format == "JSON"
         self._lines: list[tuple[int, str]] = []
+        self._characters = 0
         self._timer: asyncio.TimerHandle | None = None
         self.turn: Turn | None = None
         self.listener: Callable[[int, str, Any], None] | None = None
@@ -59,7 +61,8 @@ class Journal:
             self.turn.wrote(line)
         elif self._timer is None:
             self._timer = self._house.loop.call_later(_LATER_S, self.flush)
-        if len(self._lines) >= _BUNDLE:
+        self._characters += len(line)
+        if len(self._lines) >= _BUNDLE or self._characters >= _BUNDLE_CHARACTERS:
             self.flush()
 
     # what Lambda says
@@ -144,7 +147,7 @@ class Journal:
             self._timer.cancel()
             self._timer = None
         if self._lines:
-            lines, self._lines = self._lines, []
+            lines, self._lines, self._characters = self._lines, [], 0
             function = self._function
             self._house.tell(
                 Lines(function.account, function.region, function.arn, function.key, function.log_group, self._log_stream, tuple(lines))

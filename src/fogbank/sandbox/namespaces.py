@@ -76,8 +76,6 @@ class NamespaceBox:
         self._killed = True
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        # A frozen process does not even die.
-        self.resume()
 
     def pause(self) -> None:
         if not self._paused and not self._end.done():

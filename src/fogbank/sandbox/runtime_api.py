@@ -24,6 +24,8 @@ _INVOCATION = f"{_ROOT}invocation/"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PHRASES = {200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 413: "Payload Too Large"}
+_CONNECTIONS = 64
+"""Of one environment at a time: what comes on each is kept in our memory until it is complete."""
 _APART = 1 << 16
 """Payloads from this size on are not copied once more to be sent with their head."""
 
@@ -46,8 +48,12 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._environment.connections += 1
+        if self._environment.connections > _CONNECTIONS:
+            transport.abort()
 
     def connection_lost(self, problem: Exception | None) -> None:
+        self._environment.connections -= 1
         self._environment.left(self)
         self._transport = None
 

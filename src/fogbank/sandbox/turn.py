@@ -73,8 +73,11 @@ class Turn:
         self.log.append(line)
         self.log_size += len(line) + 1
         if self.log_size > 2 * LOG_CHARACTERS:
-            while self.log_size > LOG_CHARACTERS and len(self.log) > 1:
-                self.log_size -= len(self.log.pop(0)) + 1
+            first = 0
+            while self.log_size > LOG_CHARACTERS and first < len(self.log) - 1:
+                self.log_size -= len(self.log[first]) + 1
+                first += 1
+            del self.log[:first]
 
 
 def told(message: str, error_type: str) -> bytes:

@@ -17,6 +17,7 @@ from fogbank.sandbox.function import Code
 
 UNZIPPED_BYTES = 262_144_000
 ENTRIES = 100_000
+_NAME = "fogbank-code-"
 
 
 class BadCode(ValueError):
@@ -37,7 +38,8 @@ class Shelf:
         with self._lock:
             if self._folder is None:
                 if self._given is None:
-                    self._folder = Path(tempfile.mkdtemp(prefix="fogbank-code-"))
+                    _sweep()
+                    self._folder = Path(tempfile.mkdtemp(prefix=f"{_NAME}{os.getpid()}-"))
                 else:
                     shutil.rmtree(self._given, ignore_errors=True)
                     self._given.mkdir(parents=True)
@@ -80,6 +82,18 @@ class Shelf:
     def close(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Removes what processes have left that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_NAME}*-*"):
+        pid = left.name.removeprefix(_NAME).partition("-")[0]
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except (ValueError, OSError):  # not ours, or alive
+            pass
 
 
 def _unpack(archive: bytes, folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 import time
 from collections import deque
@@ -150,6 +151,7 @@ class Workshop:
     def driver(self) -> Driver:
         """How boxes are made here; chosen when first used."""
         if self._driver is None:
+            _allow_descriptors()
             choice = self._driver_choice
             if isinstance(choice, str):
                 from fogbank.sandbox import driver
@@ -405,6 +407,14 @@ class Workshop:
                     environment.measure()
         if any_left:
             self._watch()
+
+
+def _allow_descriptors() -> None:
+    """An environment takes about eight of this process's descriptors: as many are allowed as can be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _log_stream(version: str) -> str:

@@ -53,7 +53,7 @@ def run(cloud: Any) -> Run:
             gateway, inner = cloud.house.app.gateway, cloud.inner
             tx = inner.begin()
             manifest = gateway.manifest("cloudcontrol")
-            ctx = gateway._context(inner, tx, manifest, root(ACCOUNT), ACCOUNT, "us-east-1", "cloudcontrol", "test", "test")
+            ctx = gateway.context(inner, tx, manifest, root(ACCOUNT), ACCOUNT, "us-east-1", "cloudcontrol", "test", "test")
             answer = work(ctx)
             inner.commit(tx)
             return answer

@@ -18,7 +18,9 @@ class Queue:
         self._cloud = cloud
         name += ".fifo" if fifo else ""
         self.sqs = cloud.client("sqs", region=region)
-        self.url = self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"} if fifo else {})["QueueUrl"]
+        self.url = self.sqs.create_queue(
+            QueueName=name, Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"} if fifo else {}
+        )["QueueUrl"]
         self.arn = f"arn:aws:sqs:{region}:{ACCOUNT}:{name}"
         if open_:
             self.allow()

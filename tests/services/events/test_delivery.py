@@ -147,7 +147,7 @@ def test_by_a_role(cloud: Cloud, events: Any, make_queue: Callable[..., Queue]) 
 
 
 def test_fifo(events: Any, make_queue: Callable[..., Queue], refused: Callable[..., tuple[str, str]]) -> None:
-    """A FIFO queue needs a message group."""
+    """A FIFO queue needs a message group, and deduplication by content."""
     queue = make_queue("q", fifo=True)
     events.put_rule(Name="rule", EventPattern='{"source": ["shop"]}')
     assert refused(events.put_targets, Rule="rule", Targets=[{"Id": "t", "Arn": queue.arn}])[0] == "ValidationException"

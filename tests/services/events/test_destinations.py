@@ -258,3 +258,19 @@ def test_life(cloud: Cloud, events: Any, endpoint: Endpoint, refused: Refused) -
     assert refused(events.create_api_destination, Name="d", ConnectionArn=arn, InvocationEndpoint="http://x/", HttpMethod="GET")[0] == (
         "ResourceNotFoundException"
     )
+
+
+def test_a_connections_own_key(cloud: Cloud, events: Any, endpoint: Endpoint) -> None:
+    """A connection's secret lies under its KMS key, which the service-linked role may use where it is tagged for that."""
+    kms = cloud.client("kms")
+    tagged = kms.create_key(Tags=[{"TagKey": "EventBridgeApiDestinations", "TagValue": "true"}])["KeyMetadata"]["Arn"]
+    bare = kms.create_key()["KeyMetadata"]["Arn"]
+    with pytest.raises(events.exceptions.ClientError):
+        events.create_connection(Name="c", KmsKeyIdentifier=bare, **BASIC)
+    destination(cloud, endpoint, connection={**BASIC, "KmsKeyIdentifier": tagged})
+    shown = events.describe_connection(Name="c")
+    assert shown["KmsKeyIdentifier"] == tagged
+    assert cloud.client("secretsmanager").describe_secret(SecretId=shown["SecretArn"])["KmsKeyId"] == tagged
+    put(events)
+    cloud.settle()
+    assert len(endpoint.requests) == 1

@@ -51,6 +51,8 @@ class Half:
         nothing = os.open("/dev/null", os.O_RDONLY)
         for source, target in ((nothing, 0), (written, 1), (written, 2)):
             os.dup2(source, target)
+        if self.privileged:
+            os.fchown(written, self.user, self.user)  # or /dev/stderr could not be opened
         os.close(nothing)
         os.close(written)
         os.set_blocking(output, False)

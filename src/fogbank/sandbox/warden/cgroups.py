@@ -18,7 +18,6 @@ class Group(Protocol):
     """One box's."""
 
     gauge: tuple[str, ...]
-    can_freeze: bool
 
     def joins(self) -> list[int]:
         """Opens what a process writes "0" to, to be in it."""
@@ -28,7 +27,9 @@ class Group(Protocol):
 
     def share(self, cpus: float) -> None: ...
 
-    def freeze(self, frozen: bool) -> None: ...
+    def freeze(self, frozen: bool) -> bool:
+        """False: it cannot."""
+        ...
 
     def killed_for_memory(self) -> bool: ...
 
@@ -58,7 +59,7 @@ def find() -> Found:
     for kind, point, options in mounts:
         if kind != "cgroup":
             continue
-        for controller in ("memory", "pids", "cpu", "cpuacct", "freezer"):
+        for controller in ("memory", "pids", "cpu", "cpuacct"):
             if controller in options:
                 base = point + own.get(controller, "/").rstrip("/")
                 base = base if os.path.isdir(base) else point
@@ -172,7 +173,6 @@ class First:
         self.folders = sorted({os.path.realpath(f) for f in self.of.values()})
         for folder in self.folders:
             os.mkdir(folder)
-        self.can_freeze = "freezer" in self.of
         self.gauge: tuple[str, ...] = ("1", self.of.get("memory", ""), self.of.get("cpuacct", ""))
 
     def joins(self) -> list[int]:
@@ -198,8 +198,9 @@ class First:
             with contextlib.suppress(OSError):
                 _write(self.of["cpu"] + "/cpu.cfs_burst_us", str(quota))
 
-    def freeze(self, frozen: bool) -> None:
-        _write(self.of["freezer"] + "/freezer.state", "FROZEN" if frozen else "THAWED")
+    def freeze(self, frozen: bool) -> bool:
+        """Never: what this version has frozen does not even die, and would outlive a warden that is killed."""
+        return False
 
     def killed_for_memory(self) -> bool:
         text = _read(self.of["memory"] + "/memory.oom_control") if "memory" in self.of else ""
@@ -216,7 +217,6 @@ class Second:
         self.controllers = set(found.folders)
         self.folder = f"{next(iter(found.folders.values()))}/{number}"
         os.mkdir(self.folder)
-        self.can_freeze = os.path.exists(self.folder + "/cgroup.freeze")
         self.gauge: tuple[str, ...] = ("2", self.folder if "memory" in self.controllers else "", self.folder)
 
     def joins(self) -> list[int]:
@@ -240,8 +240,11 @@ class Second:
             with contextlib.suppress(OSError):
                 _write(self.folder + "/cpu.max.burst", str(quota))
 
-    def freeze(self, frozen: bool) -> None:
-        _write(self.folder + "/cgroup.freeze", "1" if frozen else "0")
+    def freeze(self, frozen: bool) -> bool:
+        with contextlib.suppress(OSError):
+            _write(self.folder + "/cgroup.freeze", "1" if frozen else "0")
+            return True
+        return False
 
     def killed_for_memory(self) -> bool:
         rows = dict(line.split(" ") for line in _read(self.folder + "/memory.events").splitlines())

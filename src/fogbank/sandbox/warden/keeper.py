@@ -245,7 +245,7 @@ class Warden:
     # The end
 
     def pause(self, box: Box, paused: bool) -> None:
-        box.paused = paused
+        box.paused, box.account.held = paused, False
         self.watch.paused(box)
         self.hold(box, paused)
 
@@ -261,13 +261,10 @@ class Warden:
                 signal.pidfd_send_signal(box.pidfd, signal.SIGKILL)
 
     def hold(self, box: Box, held: bool) -> None:
-        try:
-            if box.group and box.group.can_freeze:
-                box.group.freeze(held)
-            else:
+        """All of it stands still: by its cgroup, else by its pid 1, whose signal reaches all at once."""
+        if not (box.group and box.group.freeze(held)):
+            with contextlib.suppress(OSError):
                 box.channel.send(birth.STOP if held else birth.RESUME)
-        except OSError:
-            pass
 
     def ended(self, box: Box) -> None:
         """Its pid 1 is gone, and with it all that was in it."""

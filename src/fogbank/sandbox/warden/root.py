@@ -107,6 +107,8 @@ class Root:
             with open(self.path + "/run/" + name, "w") as file:
                 file.write(text)
         linux.mount("proc", self.path + "/proc", "proc", linux.NOSUID | linux.NODEV | linux.NOEXEC)
+        # An ordinary user's boxes own the settings of their network.
+        bind(self.path + "/proc/sys", self.path + "/proc/sys", READ_ONLY)
 
     def furnish(self, tmp_bytes: int, mounts: Iterable[tuple[str, str]]) -> None:
         size = max(tmp_bytes, 4096)

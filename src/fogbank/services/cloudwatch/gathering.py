@@ -33,6 +33,12 @@ USAGE = {
 """The services whose API calls are counted in AWS/Usage, by their names there."""
 
 
+ALSO_COUNTED = {("AWS/SQS", "SentMessageSize"): "NumberOfMessagesSent"}
+"""Metrics of which each value is one of another, a count: told once."""
+THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
+NO_FAULTS = ("", "ConditionalCheckFailedException", *THROTTLED)
+
+
 def gather(ctx: Context, items: list[Any]) -> None:
     """Adds all of it to metrics; added up by metric, unit and minute (or second) first, so that each row is written once.
 
@@ -51,6 +57,9 @@ def gather(ctx: Context, items: list[Any]) -> None:
         elif type(item) is Counted:
             _count(ctx, item)
     for (account, region, namespace, name, dimensions, unit, step_s, step), values in measured.items():
+        if (also := ALSO_COUNTED.get((namespace, name))) is not None:
+            counts = of_values({1.0: sum(values.values())})
+            points.add(ctx, (account, region, namespace, also, packed(dimensions)), step * step_s, step_s, "Count", counts)
         points.add(ctx, (account, region, namespace, name, packed(dimensions)), step * step_s, step_s, unit, of_values(values))
 
 
@@ -62,10 +71,6 @@ def _count(ctx: Context, counted: Counted) -> None:
     _add(ctx, counted, "AWS/Usage", "CallCount", dimensions, "None")
     if counted.service == "dynamodb":
         _count_of_table(ctx, counted)
-
-
-THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
-NO_FAULTS = ("", "ConditionalCheckFailedException", *THROTTLED)
 
 
 def _count_of_table(ctx: Context, counted: Counted) -> None:

@@ -3,7 +3,7 @@
 Read in this order: `state` (the model of the data), `addresses` (names and ARNs), `buses`, `rules`, `rule_targets`; `putting`, `event`,
 `routing` and `delivering` (an event's way), `inputs` (what a target gets of it), `scheduling` (rules by the clock), `forwarding` (from bus
 to bus), `tasks`; `archives`, `archiving` and `replays`; `connections`, `credentials` and `destinations` (HTTP endpoints); `sources`
-(partners); `permissions`, `encryption`, `tagging`, `metrics`.
+(partners); `permissions`, `conditions`, `encryption`, `tagging`, `metrics`.
 
 What is not here: global endpoints (they stand on Route 53's health checks), targets of services that do not exist yet, private
 connectivity, and the logging of buses (vended log delivery).

@@ -205,11 +205,9 @@ def straight(ctx: Context, job: Job) -> None:
     if service == "logs":
         targets.log(ctx, target.arn, event.id, message, job.acting())
         return
-    parameters = {}
+    parameters: dict[str, Any] = {}
     if service == "sqs" and "SqsParameters" in target.settings:
-        parameters = {"MessageGroupId": target.settings["SqsParameters"].get("MessageGroupId")}
-        if target.arn.endswith(".fifo"):
-            parameters["MessageDeduplicationId"] = event.id
+        parameters = target.settings["SqsParameters"]
     elif service == "kinesis":
         parameters = {"PartitionKey": _partition_key(target, event)}
     targets.send(ctx, target.arn, message, job.acting(), parameters=parameters)

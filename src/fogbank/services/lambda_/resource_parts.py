@@ -74,6 +74,13 @@ def _statement(ctx: Context, kind: str, identifier: str, document: str, sid: str
     return read
 
 
+def _statements(ctx: Context, operation: str, **where: Any) -> list[Properties]:
+    """The statements of a policy, where there is one."""
+    held = found(lambda: call(ctx, operation, **where), "ResourceNotFoundException")
+    read: list[Properties] = parsed(held["Policy"])["Statement"] if held is not None else []
+    return read
+
+
 def _principal(given: Any) -> str:
     if isinstance(given, str):
         return given
@@ -100,8 +107,7 @@ def _remove_permission(ctx: Context, identifier: str, properties: Properties) ->
 
 def _permissions(ctx: Context) -> Iterator[str]:
     for name in functions(ctx):
-        held = found(lambda name=name: call(ctx, "GetPolicy", FunctionName=name), "ResourceNotFoundException")
-        for statement in parsed(held["Policy"])["Statement"] if held is not None else ():
+        for statement in _statements(ctx, "GetPolicy", FunctionName=name):
             yield f"{name}|{statement['Sid']}"
 
 
@@ -138,6 +144,11 @@ def _read_layer(ctx: Context, arn: str) -> Properties:
     return {**read, "LayerVersionArn": arn, "LayerName": arn.split(":")[6], "Description": held["Description"] or None}
 
 
+def _delete_layer(ctx: Context, arn: str, properties: Properties) -> None:
+    _read_layer(ctx, arn)
+    call(ctx, "DeleteLayerVersion", **_layer(arn))
+
+
 def _layers(ctx: Context) -> Iterator[str]:
     for layer in every(ctx, "lambda", "ListLayers", {}, "Layers", "Marker=NextMarker"):
         members = {"LayerName": layer["LayerName"]}
@@ -150,7 +161,7 @@ LAYER_VERSION = ResourceType(
     create=_publish_layer,
     made_with=_LAYER,
     read=_read_layer,
-    delete=lambda ctx, arn, properties: call(ctx, "DeleteLayerVersion", **_layer(arn)),
+    delete=_delete_layer,
     list=_layers,
     absent=ABSENT,
 )
@@ -179,8 +190,7 @@ def _end_share(ctx: Context, identifier: str, properties: Properties) -> None:
 
 def _shares(ctx: Context) -> Iterator[str]:
     for arn in _layers(ctx):
-        held = found(lambda arn=arn: call(ctx, "GetLayerVersionPolicy", **_layer(arn)), "ResourceNotFoundException")
-        for statement in parsed(held["Policy"])["Statement"] if held is not None else ():
+        for statement in _statements(ctx, "GetLayerVersionPolicy", **_layer(arn)):
             yield f"{arn}#{statement['Sid']}"
 
 

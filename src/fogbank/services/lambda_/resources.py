@@ -292,12 +292,17 @@ def _read_alias(ctx: Context, arn: str) -> Properties:
     }
 
 
+def _delete_alias(ctx: Context, arn: str, properties: Properties) -> None:
+    _read_alias(ctx, arn)
+    call(ctx, "DeleteAlias", **_split(arn))
+
+
 ALIAS = ResourceType(
     "AWS::Lambda::Alias",
     create=_create_alias,
     made_with=("FunctionName", "Name", "FunctionVersion", "Description", "RoutingConfig"),
     read=_read_alias,
-    delete=lambda ctx, arn, properties: call(ctx, "DeleteAlias", **_split(arn)),
+    delete=_delete_alias,
     list=lambda ctx: [
         one["AliasArn"]
         for name in functions(ctx)

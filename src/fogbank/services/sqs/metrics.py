@@ -1,7 +1,8 @@
 """What CloudWatch is told of queues (AWS/SQS): what is sent, received and deleted; and, each minute, what is in them.
 
 The gauges are sampled while a queue is active: for six hours since a message came, went or was received. One task for each active
-queue does so, as of its own instant, so that a clock that is moved leaves the samples that there would have been.
+queue does so, as of its own instant, so that a clock that is moved leaves the samples that there would have been. CloudWatch counts a
+SentMessageSize as one of NumberOfMessagesSent, too.
 """
 
 from __future__ import annotations

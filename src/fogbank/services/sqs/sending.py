@@ -118,7 +118,6 @@ def _send(ctx: Context, queue: Queue, entry: Any) -> tuple[dict[str, Any], bool,
         **messages.stored_content(ctx, queue, text, attributes, size),
     )
     messages_of(queue).insert(ctx, message)
-    metrics.tell(ctx, queue, "NumberOfMessagesSent", 1.0)
     metrics.tell(ctx, queue, "SentMessageSize", float(size), "Bytes")
     answer["MessageId"] = message.id
     if not queue.fifo:
