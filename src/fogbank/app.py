@@ -57,6 +57,7 @@ SITES = {
 """What a Host header says in front of the endpoint, or a path -> the service that serves such requests by itself (`Service.site`)."""
 
 TYPES = {
+    "AWS::CloudWatch": "fogbank.services.cloudwatch.resources:TYPES",
     "AWS::DynamoDB": "fogbank.services.dynamodb.resources:TYPES",
     "AWS::Events": "fogbank.services.events.resources:TYPES",
     "AWS::IAM": "fogbank.services.iam.resources:TYPES",

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -37,10 +38,18 @@ def readable() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+@contextmanager
+def outcomes(folder: Path, script: str, *arguments: str) -> Iterator[Callable[[str], Any]]:
+    """What the script prints, by who has run it: both at the same time."""
+    shutil.copy(Path(__file__).parent / script, folder / script)
+    with ThreadPoolExecutor() as pool:
+        runs = {who: pool.submit(told, who, folder, script, *arguments) for who in WHO}
+        yield lambda who: runs[who].result()
+
+
 def told(who: str, folder: Path, script: str, *arguments: str) -> Any:
     """What a script of this folder prints."""
     own = folder / script
-    shutil.copy(Path(__file__).parent / script, own)
     environment = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
     done = _run(who, [interpreter(who), str(own), *arguments], env=environment)
     if "CannotStart: This machine" in done.stderr:

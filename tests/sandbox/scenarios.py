@@ -255,7 +255,7 @@ async def many_at_once(driver: Namespaces, folder: Path) -> None:
 
 
 async def a_start_that_nobody_waits_for_leaves_nothing(driver: Namespaces, folder: Path) -> None:
-    starts = [asyncio.ensure_future(driver.start(shell("sleep 1000"))) for _ in range(8)]
+    starts = [asyncio.ensure_future(driver.start(shell(f"sleep {own(1000)}"))) for _ in range(8)]
     for delay, start in enumerate(starts):
         await asyncio.sleep(0.001 * delay)
         start.cancel()
@@ -263,20 +263,20 @@ async def a_start_that_nobody_waits_for_leaves_nothing(driver: Namespaces, folde
     for box in done:
         if not isinstance(box, BaseException):
             box.kill()
-    await until(lambda: not sleepers("1000"))
+    await until(lambda: not sleepers(1000))
 
 
 async def the_warden_is_killed(driver: Namespaces, folder: Path) -> None:
     other = Namespaces()
-    box = await other.start(shell("sleep 1001"))
-    paused = await other.start(shell("sleep 1001"))
-    await until(lambda: len(sleepers("1001")) == 2)
+    box = await other.start(shell(f"sleep {own(1001)}"))
+    paused = await other.start(shell(f"sleep {own(1001)}"))
+    await until(lambda: len(sleepers(1001)) == 2)
     paused.pause()
     await asyncio.sleep(0.02)
     assert other._process
     other._process.kill()
     assert await asyncio.wait_for(box.ended(), 5) == Ended(None, signal.SIGKILL, "killed")
-    await until(lambda: not sleepers("1001"))
+    await until(lambda: not sleepers(1001))
     assert (await run(other, shell("echo again")))[0] == "again\n"
     await other.close()
 
@@ -286,7 +286,7 @@ async def the_server_is_killed(driver: Namespaces, folder: Path) -> None:
         "import asyncio, sys; from fogbank.sandbox.namespaces import Namespaces; from fogbank.sandbox.box import *\n"
         "async def main():\n"
         "    driver = Namespaces()\n"
-        "    spec = Spec(('/bin/sh', '-c', 'setsid sleep 1002 & sleep 1002'), {'PATH': '/usr/bin'}, Limits(1 << 26, 1.0))\n"
+        f"    spec = Spec(('/bin/sh', '-c', 'setsid sleep {own(1002)} & sleep {own(1002)}'), {{'PATH': '/usr/bin'}}, Limits(1 << 26, 1.0))\n"
         "    for box in [await driver.start(spec) for i in range(5)][:3]: box.pause()\n"
         "    print(driver._process.pid, flush=True); await asyncio.sleep(1000)\n"
         "asyncio.run(main())"
@@ -294,18 +294,18 @@ async def the_server_is_killed(driver: Namespaces, folder: Path) -> None:
     server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert server.stdout
     warden = int(await asyncio.to_thread(server.stdout.readline))
-    assert sleepers("1002")
+    assert sleepers(1002)
     server.kill()
     server.wait()
-    await until(lambda: not sleepers("1002") and not alive(warden))
+    await until(lambda: not sleepers(1002) and not alive(warden))
     assert not [*Path("/sys/fs/cgroup").glob(f"**/fogbank-{warden}-*")]
 
 
 async def closing_ends_all(driver: Namespaces, folder: Path) -> None:
     other = Namespaces()
-    boxes = [await other.start(shell("sleep 1003")) for _ in range(3)]
+    boxes = [await other.start(shell(f"sleep {own(1003)}")) for _ in range(3)]
     await other.close()
-    assert not sleepers("1003")
+    assert not sleepers(1003)
     assert {await box.ended() for box in boxes} == {Ended(None, signal.SIGKILL, "killed")}
 
 
@@ -316,11 +316,16 @@ def alive(pid: int) -> bool:
         return False
 
 
-def sleepers(seconds: str) -> list[str]:
+def own(seconds: int) -> int:
+    """Others may run the same at the same time."""
+    return seconds + os.getuid() * 10
+
+
+def sleepers(seconds: int) -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if path.read_bytes() == f"sleep\0{seconds}\0".encode():
+            if path.read_bytes() == f"sleep\0{own(seconds)}\0".encode():
                 found.append(path.parent.name)
     return found
 

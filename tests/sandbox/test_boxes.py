@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import pytest
 
-from .others import WHO, linux_only, readable, told
+from .others import WHO, linux_only, outcomes, readable
 from .scenarios import SCENARIOS
 
 pytestmark = linux_only
@@ -16,8 +15,8 @@ pytestmark = linux_only
 
 @pytest.fixture(scope="module")
 def outcome() -> Any:
-    with readable() as folder:
-        yield cache(lambda who: told(who, folder, "scenarios.py"))
+    with readable() as folder, outcomes(folder, "scenarios.py") as told:
+        yield told
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

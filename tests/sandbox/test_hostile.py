@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import pytest
 
 from .hostile import HOSTILE, Hostile, Result, prepare
-from .others import WHO, linux_only, readable, told
+from .others import WHO, linux_only, outcomes, readable
 
 pytestmark = linux_only
 Outcome = Callable[[str], dict[str, Any]]
@@ -22,7 +21,8 @@ def outcome() -> Any:
         task.mkdir()
         tenant.write_text("secret")
         prepare(task, tenant)
-        yield cache(lambda who: told(who, folder, "hostile.py", str(task), str(tenant)))
+        with outcomes(folder, "hostile.py", str(task), str(tenant)) as told:
+            yield told
 
 
 @pytest.mark.parametrize("attack", HOSTILE, ids=lambda a: a.name)

@@ -14,6 +14,7 @@ import pytest
 import uvloop
 
 from fogbank.sandbox import driver
+from fogbank.sandbox.box import CannotStart, Driver
 from fogbank.sandbox.function import Code, Lines
 from fogbank.sandbox.pools import Counts
 from fogbank.sandbox.unpacking import Shelf
@@ -369,6 +370,19 @@ def test_shared_driver() -> None:
     loop.run_until_complete(shared.close())
     shelf.close()
     loop.close()
+
+
+def test_machine_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no box can be made, invocations are refused with the reason, at once."""
+
+    def refuse(choice: str) -> Driver:
+        raise CannotStart("Not all limits hold on this machine.")
+
+    monkeypatch.setattr("fogbank.sandbox.driver", refuse)
+    opened = Shop("strict")
+    outcome = opened.invoke(python("def handler(event, context): return 1"))
+    opened.close()
+    assert (outcome.refused, outcome.payload) == ("sandbox", b"Not all limits hold on this machine.")
 
 
 def test_expected(own: Shop) -> None:

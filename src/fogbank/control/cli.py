@@ -39,24 +39,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--endpoint", help=_ENDPOINT)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Command)
 
-    up = commands.add_parser("up", help="start the cloud (until Ctrl-C)")
-    up.add_argument("--port", type=int, default=DEFAULT_PORT)
-    up.add_argument("--host", default="127.0.0.1", help="off loopback, only keys that the cloud knows are let in")
-    up.add_argument("--data", type=Path, default=None, metavar="DIR", help=f"where it keeps everything (default {data_directory()})")
-    up.add_argument("--ephemeral", action="store_true", help="keep nothing")
-    up.add_argument("--detach", action="store_true", help="return once it is ready")
-    up.add_argument(
-        "--durability", choices=("process", "power"), default="process", help="what an acknowledged write survives (default: process)"
-    )
-    up.add_argument(
-        "--sandbox",
-        choices=("auto", "strict", "bare", "docker"),
-        default="auto",
-        help="what people's code runs in: the best that this machine grants (auto), all limits or nothing (strict), an engine's containers",
-    )
-    up.add_argument("--retention", default="24h", help="how far back the log can be read (default 24h)")
-    up.add_argument("--seed", type=int, default=None, help="make chance repeatable")
-    up.add_argument("--debug", action="store_true", help="print a traceback for every internal failure")
+    _say_up(commands.add_parser("up", help="start the cloud (until Ctrl-C)"))
 
     for name, text in (
         ("env", 'print the lines to export: eval "$(fogbank env)"'),
@@ -95,6 +78,27 @@ def parser() -> argparse.ArgumentParser:
     why = commands.add_parser("explain", help="every policy that was considered for a request, and what decided")
     why.add_argument("request_id", metavar="REQUEST-ID")
     return top
+
+
+def _say_up(up: argparse.ArgumentParser) -> None:
+    """What `fogbank up` can be told."""
+    up.add_argument("--port", type=int, default=DEFAULT_PORT)
+    up.add_argument("--host", default="127.0.0.1", help="off loopback, only keys that the cloud knows are let in")
+    up.add_argument("--data", type=Path, default=None, metavar="DIR", help=f"where it keeps everything (default {data_directory()})")
+    up.add_argument("--ephemeral", action="store_true", help="keep nothing")
+    up.add_argument("--detach", action="store_true", help="return once it is ready")
+    up.add_argument(
+        "--durability", choices=("process", "power"), default="process", help="what an acknowledged write survives (default: process)"
+    )
+    up.add_argument(
+        "--sandbox",
+        choices=("auto", "strict", "bare", "docker"),
+        default="auto",
+        help="what people's code runs in: the best that this machine grants (auto), all limits or nothing (strict), an engine's containers",
+    )
+    up.add_argument("--retention", default="24h", help="how far back the log can be read (default 24h)")
+    up.add_argument("--seed", type=int, default=None, help="make chance repeatable")
+    up.add_argument("--debug", action="store_true", help="print a traceback for every internal failure")
 
 
 def main(arguments: list[str], serve: Serve) -> int:

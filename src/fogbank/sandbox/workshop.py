@@ -272,8 +272,14 @@ class Workshop:
             if environment.stage == "over" or environment not in pool.starting:
                 continue
             self._make_room()
+            try:
+                driver = self.driver
+            except CannotStart as problem:
+                pool.starting.discard(environment)
+                self.refused(environment, str(problem))
+                continue
             self._starting.add(environment)
-            environment.start(self.driver)
+            environment.start(driver)
             self._watch()
 
     def _make_room(self) -> None:

@@ -20,6 +20,7 @@ from fogbank.services.cloudwatch import (
     muting,
     points,
     publishing,
+    streams,
     tagging,
     tasks,
     watching,
@@ -28,7 +29,7 @@ from fogbank.services.cloudwatch import (
 
 def _arn(kind: str, *members: str) -> Any:
     """How a request names a resource of a kind: by its ARN, or by a member that is its name."""
-    separator = "/" if kind == "dashboard" else ":"
+    separator = "/" if kind in ("dashboard", "metric-stream") else ":"
 
     def find(ctx: Context, req: Any) -> str | None:
         given: str | None = getattr(req, "ResourceARN", None)
@@ -65,12 +66,14 @@ SERVICE = Service(
         anomalies,
         dashboards,
         images,
+        streams,
         tagging,
     ],
     resources=[
         Resource("alarm", arn=_arn("alarm", "AlarmName"), tags=tagging.tags_of),
         Resource("alarm-mute-rule", arn=_arn("alarm-mute-rule", "AlarmMuteRuleName"), tags=tagging.tags_of),
         Resource("dashboard", arn=_arn("dashboard", "DashboardName"), tags=tagging.tags_of),
+        Resource("metric-stream", arn=_arn("metric-stream", "Name"), tags=tagging.tags_of),
     ],
     conditions={
         "cloudwatch:namespace": lambda ctx, req: getattr(req, "Namespace", None),

@@ -233,6 +233,38 @@ class Dashboard(Record, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class Filter(Record, frozen=True):
+    """Metrics of a namespace: those of some names, or all."""
+
+    namespace: str
+    names: tuple[str, ...] = ()
+
+
+class MoreStatistics(Record, frozen=True):
+    """Statistics that a stream sends of some metrics, (namespace, name), beside the usual ones."""
+
+    metrics: tuple[tuple[str, str], ...]
+    statistics: tuple[str, ...]
+
+
+class MetricStream(Record, frozen=True, kw_only=True):
+    """`next_ms`: when it sends next; 0 where it is stopped."""
+
+    account: str
+    region: str
+    name: str
+    created_at_ms: int
+    state: str
+    updated_at_ms: int = 0
+    include: tuple[Filter, ...] = ()
+    exclude: tuple[Filter, ...] = ()
+    more: tuple[MoreStatistics, ...] = ()
+    firehose_arn: str = ""
+    role_arn: str = ""
+    next_ms: int = 0
+    tags: dict[str, str] = {}
+
+
 ALARMS = Table("cloudwatch.alarms", Alarm, key=("account", "region", "name"))
 RELATIONS = Table("cloudwatch.relations", Relation, key=("account", "region", "child", "role", "parent"))
 BY_PARENT = RELATIONS.index("by_parent", "account", "region", "parent")
@@ -241,3 +273,4 @@ HISTORY_BY_TIME = HISTORIES.index("by_time", "account", "region", "at_ms", "numb
 HISTORY_BY_AGE = HISTORIES.index("by_age", "at_ms")
 MUTE_RULES = Table("cloudwatch.mute_rules", MuteRule, key=("account", "region", "name"))
 DASHBOARDS = Table("cloudwatch.dashboards", Dashboard, key=("account", "name"))
+STREAMS = Table("cloudwatch.streams", MetricStream, key=("account", "region", "name"))

@@ -1,4 +1,4 @@
-"""Tags of alarms, mute rules, dashboards; and finding what an ARN names."""
+"""Tags of alarms, mute rules, dashboards, metric streams; and finding what an ARN names."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.kernel.tags import pairs
 from fogbank.services.cloudwatch.faults import bad_value, invalid
-from fogbank.services.cloudwatch.state import ALARMS, DASHBOARDS, MUTE_RULES
+from fogbank.services.cloudwatch.state import ALARMS, DASHBOARDS, MUTE_RULES, STREAMS
 from fogbank.store import Record, Table, change
 
 TAGS_LIMIT = 50
 _text = re.compile(r"[\w\s.:/=+\-@]*").fullmatch
+
+
+_TABLES: tuple[tuple[str, Table[Any]], ...] = (
+    ("alarm:", ALARMS),
+    ("alarm-mute-rule:", MUTE_RULES),
+    ("dashboard/", DASHBOARDS),
+    ("metric-stream/", STREAMS),
+)
 
 
 class Place(NamedTuple):
@@ -29,7 +37,7 @@ def place_of(ctx: Context, arn: str) -> Place | None:
     parts = Arn.parse(arn)
     if parts is None or parts.service != "cloudwatch":
         return None
-    for start, table in (("alarm:", ALARMS), ("alarm-mute-rule:", MUTE_RULES), ("dashboard/", DASHBOARDS)):
+    for start, table in _TABLES:
         if parts.resource.startswith(start):
             name = parts.resource.removeprefix(start)
             key = (parts.account, name) if table is DASHBOARDS else (parts.account, parts.region, name)

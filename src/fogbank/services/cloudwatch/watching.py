@@ -25,6 +25,8 @@ from fogbank.services.cloudwatch.statistics import statistic
 from fogbank.services.cloudwatch.wording import Evaluated, reason, reason_json
 from fogbank.store import change
 
+WATCHERS = ("cloudwatch.evaluate", "cloudwatch.stream")
+"""The tasks that look at data."""
 LOOK_AHEAD = 100
 """Tasks that are looked at for one that may bring data."""
 ALWAYS_IGNORES = "AWS/DynamoDB"
@@ -57,7 +59,11 @@ def evaluate(ctx: Context, payload: dict[str, Any]) -> Answer:
     periods = alarm.evaluation_periods + RANGE_MORE
     start_s = at_ms // 1000 - periods * alarm.period_s
     _evaluate(ctx, alarm, at_ms, start_s, periods)
-    _come(ctx, alarm, _next_ms(ctx, alarm, at_ms, start_s))
+    following_ms = next_ms(ctx, list(_metrics(ctx, alarm)), at_ms, start_s, cadence_s(alarm) * 1000)
+    warm_ms = alarm.created_at_ms + alarm.warm_up_m * 60_000
+    if at_ms < warm_ms < following_ms:
+        following_ms = max(warm_ms + -warm_ms % (cadence_s(alarm) * 1000), at_ms + cadence_s(alarm) * 1000)
+    _come(ctx, alarm, following_ms)
     return None
 
 
@@ -149,29 +155,25 @@ def _significant(alarm: Alarm, evaluated: list[Evaluated]) -> bool:
 # When next
 
 
-def _next_ms(ctx: Context, alarm: Alarm, at_ms: int, start_s: int) -> int:
-    every_ms = cadence_s(alarm) * 1000
+def next_ms(ctx: Context, metrics: list[Metric], at_ms: int, start_s: int, every_ms: int) -> int:
+    """The next instant at which metrics may look different from now on, of which one is due every so often.
+
+    `start_s`: since when data counts. While the clock is being caught up with, instants are left out at which there is none.
+    """
     last_ms = ctx.now - ctx.now % every_ms
     if at_ms >= last_ms:
         return at_ms + every_ms
-    metrics = list(_metrics(ctx, alarm))
     if any(_first_s(ctx, metric, start_s, at_ms // 1000) is not None for metric in metrics):
         return at_ms + every_ms
     firsts = [_first_s(ctx, metric, at_ms // 1000, last_ms // 1000) for metric in metrics]
-    first_s = min((one for one in firsts if one is not None), default=None)
-    warm_ms = alarm.created_at_ms + alarm.warm_up_m * 60_000
-    instants = [last_ms, _work_ms(ctx)]
-    if first_s is not None:
-        instants.append(first_s * 1000)
-    if at_ms < warm_ms:
-        instants.append(warm_ms - 1)
+    instants = [last_ms, _work_ms(ctx), *(first * 1000 for first in firsts if first is not None)]
     return max(min(instants) // every_ms * every_ms, at_ms) + every_ms
 
 
 def _work_ms(ctx: Context) -> int:
-    """When something that is due will be done that may bring data: any task but the evaluation of an alarm."""
+    """When something that is due will be done that may bring data: any task but those that look at data."""
     seen = list(islice(OUTBOX.scan(ctx, before=ctx.now + 1), LOOK_AHEAD))
-    other = next((item.due_ms for item in seen if item.task != "cloudwatch.evaluate"), None)
+    other = next((item.due_ms for item in seen if item.task not in WATCHERS), None)
     if other is not None:
         return other
     return seen[-1].due_ms if len(seen) == LOOK_AHEAD else ctx.now

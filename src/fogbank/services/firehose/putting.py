@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from fogbank.kernel.context import Context
@@ -16,6 +17,7 @@ BATCH_BYTES = 4 * MIB
 CALLS_PER_S = 2000.0
 RECORDS_PER_S = 5000.0
 BYTES_PER_S = 5.0 * MIB
+ID_BYTES = 164
 
 
 def _writable(ctx: Context, req: Any) -> Stream:
@@ -37,7 +39,7 @@ def _spend(ctx: Context, stream: Stream, count: int, size: int) -> None:
 
 
 def _record_id(ctx: Context) -> str:
-    return ctx.random.text(220, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") + "=="
+    return base64.b64encode(ctx.random.bytes(ID_BYTES)).decode()
 
 
 @operation("PutRecord")
