@@ -16,7 +16,7 @@ import threading
 from typing import Any
 
 _API = os.environ["AWS_LAMBDA_RUNTIME_API"]
-_FOLDER = os.environ.pop("FOGBANK_LAYERS", "/opt") + "/extensions"
+_FOLDER = os.environ.get("FOGBANK_LAYERS", "/opt") + "/extensions"
 _stopping = threading.Event()
 
 

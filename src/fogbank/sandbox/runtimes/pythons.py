@@ -26,7 +26,7 @@ USUAL = (
     *("urllib.request", "uuid", "zipfile"),
 )
 """What functions import often: ready in the zygote."""
-SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+SDK = ("awscrt", "boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 """AWS's SDK and what it needs, as AWS's own runtime has it."""
 _SDK_READY = ("boto3", "botocore.endpoint", "botocore.httpsession", "botocore.parsers", "botocore.credentials", "s3transfer")
 _PROBE = "import json, sys; print(json.dumps([sys.version.split()[0], sys.base_prefix, getattr(sys, '_base_executable', sys.executable)]))"
@@ -76,7 +76,7 @@ def runtime(name: str, shelf: Shelf) -> Runtime:
     mounts = [Mount(folder, "/var/runtime"), *brought]
     if not under_system(prefix):
         mounts.append(Mount(Path(prefix), prefix))
-    environment = {"PYTHONPATH": "/var/runtime", "FOGBANK_PACKAGES": packages}
+    environment = {"PYTHONPATH": "/var/runtime", "FOGBANK_PACKAGES": packages, "FOGBANK_LAYERS": "/opt"}
     zygotes = [Zygote(path, tuple(USUAL))]
     if packages:
         zygotes.append(Zygote(path, (*USUAL, packages, *_SDK_READY)))

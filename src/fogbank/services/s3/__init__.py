@@ -162,6 +162,12 @@ def _arrive(ctx: Context, req: Any) -> None:
     acceleration.check(ctx, req)
 
 
+def _observe(ctx: Context, seen: Seen) -> None:
+    """Access logs and request metrics: those who look at what was answered."""
+    access_logs.observe(ctx, seen)
+    metrics.observe(ctx, seen)
+
+
 SERVICE = Service(
     "s3",
     modules=[
@@ -180,7 +186,7 @@ SERVICE = Service(
     through=arrivals.gate,
     site=website.site,
     origins=cross_origin.origins,
-    observe=access_logs.observe,
+    observe=_observe,
     conditions={
         "s3:prefix": _member("Prefix"),
         "s3:delimiter": _member("Delimiter"),

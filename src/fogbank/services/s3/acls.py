@@ -130,7 +130,7 @@ def standing(ctx: Context, req: Any, action: str, arn: str) -> Standing:
         if ctx.operation == "CreateBucket":
             return None, ctx.account
         raise refusals.no_such_bucket(name)
-    if "logging" in bucket.settings:
+    if "logging" in bucket.settings or "metrics" in bucket.settings:
         ctx.watch()
     policy = policies.policy_for(ctx, bucket)
     if action == "s3:PutObjectAcl" and ctx.operation in _WRITES:

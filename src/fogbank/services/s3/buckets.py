@@ -54,6 +54,7 @@ def create_bucket(ctx: Context, req: Any) -> Answer:
     bucket = Bucket(name=name, account=ctx.account, region=region, created_at_ms=ctx.now, location=location, tags=tags)
     bucket = change(bucket, **owned)
     BUCKETS.put(ctx, locking.enabled(ctx, bucket) if req.ObjectLockEnabledForBucket else bucket)
+    metrics.begin(ctx, bucket)
     return answer
 
 

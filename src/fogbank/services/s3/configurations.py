@@ -9,7 +9,7 @@ from fogbank.kernel import paging
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import inventory, refusals, settings, tiering
+from fogbank.services.s3 import inventory, metrics, refusals, settings, tiering
 from fogbank.services.s3.state import CONFIGURATIONS, Bucket, Configuration, bucket_at
 
 MOST = 1000
@@ -58,17 +58,18 @@ def _list(ctx: Context, req: Any, kind: str, member: str) -> dict[str, Any]:
     }
 
 
-def _operations(kind: str, check: Check) -> tuple[Callable[[Context, Any], Answer], ...]:
+def _operations(kind: str, check: Check, changed: Callable[[Context, Bucket], None] = lambda ctx, bucket: None) -> tuple[Callable[[Context, Any], Answer], ...]:
     """A kind's four operations.
 
     Put replaces the configuration with its Id. Errors: InvalidArgument, MalformedXML, TooManyConfigurations; Get and Delete:
-    NoSuchConfiguration. List: by Id, 100 a page.
+    NoSuchConfiguration. List: by Id, 100 a page. `changed` is told when there is another one, or one less.
     """
     member = f"{kind}Configuration"
 
     @operation(f"PutBucket{member}")
     def put(ctx: Context, req: Any) -> Answer:
         _put(ctx, req, kind, member, check)
+        changed(ctx, bucket_at(ctx, req))
         return None
 
     @operation(f"GetBucket{member}")
@@ -82,6 +83,7 @@ def _operations(kind: str, check: Check) -> tuple[Callable[[Context, Any], Answe
     @operation(f"DeleteBucket{member}")
     def delete(ctx: Context, req: Any) -> Answer:
         CONFIGURATIONS.delete(ctx, _configuration_at(ctx, req, kind))
+        changed(ctx, bucket_at(ctx, req))
         return None
 
     return put, get, list_, delete
@@ -98,9 +100,7 @@ def _refused(operation_: str, why: str) -> Check:
 
 put_inventory, get_inventory, list_inventory, delete_inventory = _operations("Inventory", inventory.check)
 put_tiering, get_tiering, list_tiering, delete_tiering = _operations("IntelligentTiering", tiering.check)
-put_metrics, get_metrics, list_metrics, delete_metrics = _operations(
-    "Metrics", _refused("PutBucketMetricsConfiguration", "as there is no CloudWatch yet to publish request metrics to")
-)
+put_metrics, get_metrics, list_metrics, delete_metrics = _operations(metrics.KIND, metrics.check, metrics.changed)
 put_analytics, get_analytics, list_analytics, delete_analytics = _operations(
     "Analytics", _refused("PutBucketAnalyticsConfiguration", "as reads of objects are not counted by their age")
 )

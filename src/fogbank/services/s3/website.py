@@ -220,7 +220,7 @@ def _bucket(ctx: Context, visit: Visit) -> Bucket:
     bucket = BUCKETS.get(ctx, name)
     if bucket is None:
         raise refusals.no_such_bucket(name)
-    if "logging" in bucket.settings:
+    if "logging" in bucket.settings or "metrics" in bucket.settings:
         ctx.watch()
     if bucket.region != region:
         message = "The specified bucket exists in another region. Please direct requests to the specified endpoint."
