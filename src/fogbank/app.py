@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from fogbank.wire import model
 
 if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
+    from fogbank.sandbox.box import Driver
+    from fogbank.sandbox.unpacking import Shelf
     from fogbank.sandbox.workshop import Workshop
 
 SERVICES = {
@@ -115,6 +118,9 @@ class App:
         self.loop = loop
         self.services = tuple(SERVICES)
         self.sandbox = sandbox
+        self._data = data
+        self._boxes: Driver | None = None
+        self._shelf: Shelf | None = None
         self.gateway = Gateway(self.store, loop, SERVICES, identities, sites=SITES, types=TYPES, workshop=self._workshop, debug=debug)
         self.control = Control(self)
         self.gateway.local = self.control.take
@@ -124,14 +130,23 @@ class App:
         self.stop: Callable[[], None] = loop.stop
 
     def _workshop(self, cloud: Cloud) -> Workshop:
-        """Where a cloud's functions run. Their lines are told to Lambda, and inside a box the cloud answers at its usual address."""
+        """Where a cloud's functions run: all clouds share what makes boxes, and unpacked code. Their lines are told to Lambda, and
+        inside a box the cloud answers at its usual address."""
+        from fogbank.sandbox import driver
+        from fogbank.sandbox.box import CannotStart
+        from fogbank.sandbox.unpacking import Shelf
         from fogbank.sandbox.workshop import Workshop
 
+        if self._shelf is None:
+            self._shelf = Shelf(self._data / "functions" if self._data is not None else None)
+            with contextlib.suppress(CannotStart):  # the workshop itself will say so, of each invocation
+                self._boxes = driver(self.sandbox)
         return Workshop(
-            self.sandbox,
+            self._boxes or self.sandbox,
             self.loop,
             tell=lambda lines: cloud.gathering.take([("lambda", lines)]),
             api=lambda listener: Inside(self.gateway, cloud, listener),
+            folder=self._shelf,
         )
 
     async def listen(self, name: str, host: str, port: int, *, strict: bool = False, seed: int | None = None) -> Cloud:
@@ -231,4 +246,8 @@ class App:
             server.close()
         for cloud in self.gateway.clouds.values():
             cloud.close()
+        if self._boxes is not None:
+            self.loop.run_until_complete(self._boxes.close())
+        if self._shelf is not None:
+            self._shelf.close()
         self.store.close()

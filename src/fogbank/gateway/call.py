@@ -204,6 +204,8 @@ class Call(Passage):
                 self._traced = cloud.tracing.begin(self.request.headers.get("x-amzn-trace-id"), tx.at_ms)
         if self._traced is not None:
             ctx.trace = self._traced.header
+        elif "x-amzn-trace-id" in self.request.headers:  # not sampled, which is to be known further on, as is what led here
+            ctx.trace = self.request.headers["x-amzn-trace-id"]
         try:
             assert function is not None
             assert entry.manifest is not None

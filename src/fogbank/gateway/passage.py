@@ -18,6 +18,7 @@ from fogbank.kernel.context import Acting, Context, Role
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Service, Wait
 from fogbank.kernel.resource_types import ResourceType
+from fogbank.kernel.telemetry import TRAIL
 from fogbank.store.tables import At
 from fogbank.wire import given
 
@@ -89,11 +90,12 @@ class Passage:
         kind: str = "inner",
     ) -> None:
         """Tells of a call that is over: its span, and what a trail records."""
-        status, error, message = (200, "", "") if problem is None else (problem.status, problem.code, problem.message)
         if traced is not None:
+            status, error, message = (200, "", "") if problem is None else (problem.status, problem.code, problem.message)
             ctx.tell(*tracing.told(traced, kind, ctx, req, status, error, message))
-        if self.cloud.tracing.trailed(entry) and not isinstance(answer, Wait):
-            ctx.tell(*tracing.recorded(ctx, req, answer, error, message))
+        heard = self.cloud.tracing.trailed(entry)
+        if heard and not isinstance(answer, Wait):
+            ctx.tell(TRAIL, tracing.recorded(ctx, heard, req, answer, problem))
 
     def beside(self, ctx: Context, what: str, work: Callable[[], Any]) -> Any:
         """See `Context.beside`."""

@@ -289,8 +289,7 @@ class Gateway:
         principal = service_principal(f"{service}.amazonaws.com", item.account)
         ctx = self.context(cloud, tx, manifest, principal, item.account, item.region, service, item.task, f"{item.number:016x}")
         traced = cloud.tracing.follow(item.trace) if item.trace else None
-        if traced is not None:
-            ctx.trace = traced.header
+        ctx.trace = traced.header if traced is not None else item.trace
         answer = task(ctx, outbox.payload(item))
         if isinstance(answer, Wait):
             return answer

@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from fogbank.kernel.chance import Chance
 from fogbank.kernel.context import Context
-from fogbank.kernel.telemetry import SPANS, TRAIL, Recorded, Span
+from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.telemetry import ANSWERED, SPANS, TRAIL, UNHEARD, Heard, Span
 
 if TYPE_CHECKING:
     from fogbank.gateway.call import Entry
@@ -43,8 +46,8 @@ class Tracing:
         self._gateway = gateway
         self._cloud = cloud
         self._rates: tuple[float, float] | None = None
-        self._trailed: dict[Entry, bool] = {}
-        self._follows: Callable[[str, str], bool] | None = None
+        self._trailed: dict[Entry, int] = {}
+        self._follows: Callable[[str, str], int] | None = None
         self._second = self._left = 0.0
         """The second that runs, and how many calls of it will be followed whatever chance says."""
         self._beyond = 0.0
@@ -65,13 +68,13 @@ class Tracing:
             self._cloud.park(wait, self.forget)
         return self._rates
 
-    def trailed(self, entry: Entry) -> bool:
-        """Whether a trail records calls of an operation."""
+    def trailed(self, entry: Entry) -> int:
+        """How much a trail records of calls of an operation."""
         known = self._trailed.get(entry)
         if known is None:
             manifest = self._gateway.manifest(TRAIL)
             if manifest is None or manifest.follows is None:
-                return False
+                return UNHEARD
             if self._follows is None:
                 self._follows, wait = manifest.follows(self._cloud.reader())
                 self._cloud.park(wait, self.forget)
@@ -142,24 +145,38 @@ def told(traced: Traced, kind: str, ctx: Context, members: Any, status: int, err
         headers.get("user-agent", ""),
         f"{ctx.endpoint}{request.path}" if request is not None else "",
         members,
+        request.method if request is not None else "",
     )
 
 
-def recorded(ctx: Context, members: Any, answer: Any, error: str, message: str) -> tuple[str, Recorded]:
-    """A call that is over, as the trail is told of it."""
-    return TRAIL, Recorded(
+LARGE_BYTES = 256 << 10
+"""A call that is larger is told without what it asked for and was answered: no trail shows as much."""
+_pack = msgspec.msgpack.Encoder(enc_hook=lambda body: None).encode
+_EMPTY: dict[str, str] = {}
+
+
+def recorded(ctx: Context, heard: int, members: Any, answer: Any, problem: ServiceException | None) -> Heard:
+    """A call that is over, as the trail is told of it: a `Recorded`."""
+    request = ctx.request
+    client, headers = ("", _EMPTY) if request is None else (request.client, request.headers)
+    error, message = ("", "") if problem is None else (problem.code, problem.message)
+    call = (
         ctx.now,
-        ctx.account,
-        ctx.region,
         ctx.service,
         ctx.operation,
-        ctx.principal,
-        ctx.via,
-        ctx.request,
         ctx.request_id,
-        members,
-        answer,
+        ctx.door.access_key,
+        client,
+        headers.get("user-agent", ""),
+        headers.get("host", ""),
+        ctx.via,
         error,
         message,
-        ctx.door.access_key,
     )
+    try:
+        packed = _pack((*call, members, answer if heard == ANSWERED else None))
+    except (ValueError, OverflowError, TypeError):  # half a surrogate pair, a number beyond 64 bits
+        packed = b""
+    if not packed or len(packed) > LARGE_BYTES:
+        packed = _pack((*call, None, None))
+    return ctx.account, ctx.region, ctx.principal, packed

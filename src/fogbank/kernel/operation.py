@@ -112,7 +112,7 @@ class Service:
     `keeps(at, now_ms)` names the rows whose past it needs for longer than the log keeps it;
     `gather(ctx, items)` gets what it was told (`ctx.tell`), many at once, in a transaction of its own without an account;
     `rates(at)`: how many calls are traced (a second, share of the rest, when to ask again);
-    `follows(at)`: which (service, operation) a trail records, and when to ask again;
+    `follows(at)`: how much of a (service, operation) a trail records (`telemetry.ANSWERED`), and when to ask again;
     `fresh`: before each of its operations all services are told what there is to tell, since it shows what comes of it;
     `counted_by`: the member by which its calls are told apart when they are counted (DynamoDB's TableName).
     """
@@ -132,7 +132,7 @@ class Service:
         gather: Callable[[Context, list[Any]], None] | None = None,
         fresh: bool = False,
         rates: Callable[[Any], tuple[float, float, Wait]] | None = None,
-        follows: Callable[[Any], tuple[Callable[[str, str], bool], Wait]] | None = None,
+        follows: Callable[[Any], tuple[Callable[[str, str], int], Wait]] | None = None,
         counted_by: str = "",
     ) -> None:
         self.name = name

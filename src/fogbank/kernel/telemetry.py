@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 MEASURES, SPANS, TRAIL = "cloudwatch", "xray", "cloudtrail"
 """The services that gather them."""
 
@@ -72,22 +74,33 @@ class Span(NamedTuple):
     user_agent: str = ""
     url: str = ""
     members: Any = None
+    method: str = ""
 
 
-class Recorded(NamedTuple):
-    """A call for the trail: by whom, from where, with what, and what came of it. `request` is HTTP's, None for a service's call."""
+class Recorded(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A call for the trail: from where, with what, and what came of it. `client`, `user_agent` and `host` are "" of a service's call.
+
+    It travels as MessagePack, so that the door makes one piece of it at once and keeps nothing: `Heard`. `members` and `answer` are
+    read when somebody looks: dicts by the names that they have on the wire.
+    """
 
     at_ms: int
-    account: str
-    region: str
     service: str
     operation: str
-    principal: Any
-    via: tuple[str, ...]
-    request: Any
     request_id: str
-    members: Any
-    answer: Any
+    access_key: str
+    client: str
+    user_agent: str
+    host: str
+    via: tuple[str, ...]
     error: str
     message: str
-    access_key: str = ""
+    members: msgspec.Raw
+    answer: msgspec.Raw
+
+
+Heard = tuple[str, str, Any, bytes]
+"""What the trail is told: account, region, who called (`access.Principal`), and a `Recorded`, packed."""
+
+UNHEARD, ASKED, ANSWERED = 0, 1, 2
+"""How much of an operation's calls a trail records: nothing, what was asked, and what was answered too."""

@@ -137,6 +137,7 @@ class Types:
             namespace=namespace,
             gc=False,
             module=__name__,
+            omit_defaults=True,
             forbid_unknown_fields=self.closed,
         )
         self._classes.append(made)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -96,6 +98,41 @@ def test_an_action_that_fails(cloud: Any, cw: Any) -> None:
     (item,) = cw.describe_alarm_history(AlarmName="a", HistoryItemType="Action")["AlarmHistoryItems"]
     assert item["HistorySummary"] == f"Failed to execute action {TOPIC}"
     assert json.loads(item["HistoryData"])["actionState"] == "Failed"
+
+
+def test_a_function_is_invoked(cloud: Any, cw: Any) -> None:
+    """A function gets the documented payload, once its policy lets lambda.alarms.cloudwatch.amazonaws.com in for the alarm."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = cloud.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    archive = BytesIO()
+    with ZipFile(archive, "w") as file:
+        file.writestr("index.py", "def handler(event, context): pass")
+    lam = cloud.client("lambda")
+    made = {"FunctionName": "f", "Runtime": "python3.12", "Role": role, "Handler": "index.handler"}
+    function = lam.create_function(**made, Code={"ZipFile": archive.getvalue()})["FunctionArn"]
+    lam.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)  # what is invoked waits: it need not run here
+    put_alarm(cw, AlarmActions=[function], OKActions=[function])
+    set_state(cw, "a", "ALARM")
+    cloud.settle()
+    lam.add_permission(
+        FunctionName="f",
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal="lambda.alarms.cloudwatch.amazonaws.com",
+        SourceAccount="000000000000",
+        SourceArn=ARN + "a",
+    )
+    set_state(cw, "a", "OK")
+    cloud.settle()
+    items = cw.describe_alarm_history(AlarmName="a", HistoryItemType="Action", ScanBy="TimestampAscending")["AlarmHistoryItems"]
+    said = [item["HistorySummary"] for item in items]
+    assert said == [f"Failed to execute action {function}", f"Successfully executed action {function}"]
+    payload = json.loads(json.loads(items[1]["HistoryData"])["publishedMessage"])
+    assert (payload["source"], payload["alarmArn"], payload["accountId"]) == ("aws.cloudwatch", ARN + "a", "000000000000")
+    data = payload["alarmData"]
+    assert (data["alarmName"], data["state"]["value"], data["previousState"]["value"]) == ("a", "OK", "ALARM")
+    assert data["configuration"]["metrics"][0]["metricStat"]["metric"]["name"] == "M"
 
 
 def test_disabled_actions(cw: Any, inbox: Any) -> None:

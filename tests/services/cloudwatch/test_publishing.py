@@ -193,3 +193,24 @@ def test_high_resolution_is_kept_for_three_hours(cloud: Any, cw: Any, put: Any, 
         assert (sum(p["Sum"] for p in points), sum(p["SampleCount"] for p in points)) == (7140, 120)
     cloud.advance(400 * 86400)
     assert stats(cw, now, ["Sum"], Period=3600, StartTime=start, EndTime=start + timedelta(hours=1)) == []
+
+
+def test_large_and_packed_requests(cw: Any, refused: Any, now: Any) -> None:
+    """A request of more than 1 MiB is refused; a packed one counts by what it is unpacked (the SDK packs what is large)."""
+    dimensions = [{"Name": f"d{n}", "Value": "v" * 50} for n in range(20)]
+    cw.put_metric_data(Namespace="N", MetricData=[{"MetricName": f"m{n}", "Value": 1, "Dimensions": dimensions} for n in range(200)])
+    assert len(cw.list_metrics(Namespace="N")["Metrics"]) == 200
+    large = [{"MetricName": f"m{n}", "Value": 1, "Dimensions": dimensions} for n in range(999)]
+    code, message = refused(cw.put_metric_data, Namespace="N", MetricData=large)
+    assert (code, message) == ("InvalidParameterValue", "Request size exceeds 1048576 bytes.")
+
+
+def test_entities(cw: Any, refused: Any) -> None:
+    """Metrics of an entity are metrics; a strict request fails for an entity that is none."""
+    entity = {"KeyAttributes": {"Type": "Service", "Name": "shop"}}
+    data = [{"MetricName": "M", "Value": 1}]
+    cw.put_metric_data(Namespace="N", EntityMetricData=[{"Entity": entity, "MetricData": data}], StrictEntityValidation=True)
+    assert len(cw.list_metrics(Namespace="N")["Metrics"]) == 1
+    wrong = [{"Entity": {"KeyAttributes": {"Colour": "red", "Name": "shop"}}, "MetricData": data}]
+    assert refused(cw.put_metric_data, Namespace="N", EntityMetricData=wrong, StrictEntityValidation=True)[0] == "InvalidParameterValue"
+    cw.put_metric_data(Namespace="N", EntityMetricData=wrong)

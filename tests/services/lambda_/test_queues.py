@@ -233,3 +233,21 @@ def test_what_a_mapping_cannot_be(lam: Any, mapped: Any, refused: Any) -> None:
     assert refused(lam.create_event_source_mapping, EventSourceArn=SOURCE, FunctionName="none")[1] == f"Function not found: {arn('none')}"
     kafka = "arn:aws:kafka:us-east-1:000000000000:cluster/c/1"
     assert refused(lam.create_event_source_mapping, EventSourceArn=kafka, FunctionName="f")[0] == "NotImplemented"
+
+
+def test_a_loop_through_a_queue_is_ended(cloud: Any, lam: Any, mapped: Any, stage: Stage, sqs: Any) -> None:
+    """A function that sends messages to its own queue, as SDKs do with their trace header, is stopped after 16 rounds."""
+    url, _ = mapped("def handler(event, context):\n    return context.trace")
+
+    def put(request: Any, **_: Any) -> None:
+        if stage.invocations:
+            request.headers["X-Amzn-Trace-Id"] = stage.invocations[-1][1].trace
+
+    sqs.meta.events.register("before-sign.sqs.SendMessage", put, unique_id="trace")
+    try:
+        for count in range(1, 19):
+            sqs.send_message(QueueUrl=url, MessageBody=str(count))
+            cloud.settle()
+            assert len(stage.invocations) == min(count, 16)
+    finally:
+        sqs.meta.events.unregister("before-sign.sqs.SendMessage", unique_id="trace")

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -14,7 +15,7 @@ import pytest
 from fogbank.services.s3 import inventory
 from fogbank.testing.cloud import Cloud
 
-from .asking import allow, as_user, code, policy, refused
+from .asking import allow, as_user, code, policy
 
 DAY = 86_400
 ALL = [
@@ -240,12 +241,54 @@ def test_who_configures_needs_the_permission(cloud: Cloud, s3: Any, versioned: s
     assert code(reader.delete_bucket_inventory_configuration, Bucket=versioned, Id="all") == "AccessDenied"
 
 
-def test_what_nothing_would_act_on_is_not_kept(s3: Any, bucket: str) -> None:
-    """Metrics need CloudWatch; refused by name, and there are none to list."""
-    error = refused(s3.put_bucket_metrics_configuration, Bucket=bucket, Id="m", MetricsConfiguration={"Id": "m"})
-    assert (error["status"], "CloudWatch" in error["Message"]) == (501, True)
-    assert "MetricsConfigurationList" not in s3.list_bucket_metrics_configurations(Bucket=bucket)
-    assert code(s3.get_bucket_metrics_configuration, Bucket=bucket, Id="m") == "NoSuchConfiguration"
+def test_metrics_of_requests(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """A metrics configuration has the requests that it is about told to CloudWatch, by its id."""
+    s3.put_bucket_metrics_configuration(Bucket=bucket, Id="all", MetricsConfiguration={"Id": "all"})
+    some = {"Id": "some", "Filter": {"And": {"Prefix": "a/", "Tags": [{"Key": "k", "Value": "v"}]}}}
+    s3.put_bucket_metrics_configuration(Bucket=bucket, Id="some", MetricsConfiguration=some)
+    assert s3.get_bucket_metrics_configuration(Bucket=bucket, Id="some")["MetricsConfiguration"] == some
+    s3.put_object(Bucket=bucket, Key="a/b", Body=b"12345", Tagging="k=v")
+    s3.put_object(Bucket=bucket, Key="a/c", Body=b"12345")
+    s3.get_object(Bucket=bucket, Key="a/b")["Body"].read()
+    assert code(s3.get_object, Bucket=bucket, Key="nope") == "NoSuchKey"
+    s3.delete_bucket_metrics_configuration(Bucket=bucket, Id="some")
+    s3.put_object(Bucket=bucket, Key="a/b", Body=b"12345", Tagging="k=v")
+
+    def told(name: str, filter_id: str) -> float:
+        cloud.settle()
+        by = [{"Name": "BucketName", "Value": bucket}, {"Name": "FilterId", "Value": filter_id}]
+        now = datetime.fromtimestamp(cloud.now_ms / 1000, UTC)
+        found = cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/S3",
+            MetricName=name,
+            Dimensions=by,
+            Period=3600,
+            Statistics=["Sum"],
+            StartTime=now - timedelta(minutes=30),
+            EndTime=now + timedelta(minutes=30),
+        )
+        return sum(point["Sum"] for point in found["Datapoints"])
+
+    assert (told("PutRequests", "all"), told("PutRequests", "some")) == (3, 1)
+    assert (told("GetRequests", "all"), told("GetRequests", "some")) == (2, 1)
+    assert (told("4xxErrors", "all"), told("BytesDownloaded", "some")) == (1, 5)
+
+
+def test_metrics_of_storage(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """Each midnight a bucket's objects and bytes are told."""
+    s3.put_object(Bucket=bucket, Key="a", Body=b"12345")
+    s3.put_object(Bucket=bucket, Key="b", Body=b"123", StorageClass="GLACIER")
+    cloud.advance(86400)
+    now = datetime.fromtimestamp(cloud.now_ms / 1000, UTC)
+
+    def told(name: str, kind: str) -> list[float]:
+        by = [{"Name": "BucketName", "Value": bucket}, {"Name": "StorageType", "Value": kind}]
+        span = {"StartTime": now - timedelta(days=2), "EndTime": now, "Period": 86400, "Statistics": ["Average"]}
+        found = cloud.client("cloudwatch").get_metric_statistics(Namespace="AWS/S3", MetricName=name, Dimensions=by, **span)
+        return [point["Average"] for point in found["Datapoints"]]
+
+    assert told("NumberOfObjects", "AllStorageTypes") == [2]
+    assert (told("BucketSizeBytes", "StandardStorage"), told("BucketSizeBytes", "GlacierStorage")) == ([5], [3])
 
 
 def test_a_configuration_without_an_id_is_not_the_bucket(cloud: Cloud, s3: Any, bucket: str) -> None:

@@ -1,4 +1,18 @@
-"""Amazon CloudWatch: metrics, metric math, alarms, dashboards."""
+"""Amazon CloudWatch: metrics, metric math, alarms, dashboards, metric streams.
+
+Read in this order. Data: `state` (the model of the data), `distribution` and `statistics` (what is known of values), `points` (kept, and
+made coarser with time), `publishing` and `gathering` (how it comes in: PutMetricData, and what the services of the cloud measure of
+themselves); `names`, `periods`, `metrics` (ListMetrics, GetMetricStatistics).
+Queries: `mathematics` (the languages, pure), `queries` (computed), `labels`, `fetching` (GetMetricData); `bands` and `anomalies`.
+Alarms: `judging` and `wording` (pure: what datapoints make of a state, and how it says so), `metric_alarms`, `composites`, `alarms`,
+`describing`, `history`; `watching` (evaluated by the clock), `transitions` (what a change of state sets going), `notices` and `tasks`
+(what is sent), `muting`.
+Pictures: `widgets`, `dashboards`, `images`, and `pictures` (drawn). `streams`, `tagging`, `resources`.
+
+Simpler than AWS's: anomaly detection (see `bands`); metrics are listed, and data is there, at once. AWS/Usage counts the calls of all
+services here, also of some for which AWS does not. Not implemented, and so answered by the door: Contributor Insights rules, log alarms,
+datasets, OpenTelemetry enrichment, resource metrics configurations, saved query definitions, contributors of alarms.
+"""
 
 from __future__ import annotations
 

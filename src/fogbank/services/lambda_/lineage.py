@@ -21,11 +21,6 @@ def _mark(function_arn: str) -> str:
     return sha256(function_arn.encode()).hexdigest()[:8]
 
 
-def header_of(ctx: Context) -> str:
-    """The trace header that an invocation comes with, also where it is not sampled."""
-    return ctx.trace or (ctx.request.headers.get("x-amzn-trace-id", "") if ctx.request is not None else "")
-
-
 def times(header: str, function_arn: str) -> int:
     """How often what a header tells of has been at a function already."""
     found = _lineage(header)

@@ -303,7 +303,7 @@ def _beginning(
     """What begins an invocation."""
     function = function_at(ctx, where)
     version = picked(ctx, where)
-    header = lineage.header_of(ctx)
+    header = ctx.trace
     function_arn = arn_of(function)
     if function.recursion == "Terminate" and lineage.times(header, function_arn) >= lineage.TIMES:
         metrics.measure(ctx, where, "RecursiveInvocationsDropped", 1)

@@ -26,6 +26,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Resource, Service
+from fogbank.kernel.seen import Seen
 from fogbank.services.s3 import (
     acceleration,
     access_logs,
@@ -44,6 +45,7 @@ from fogbank.services.s3 import (
     lifecycle,
     listing,
     locking,
+    metrics,
     multipart,
     notifications,
     objects,
@@ -174,7 +176,7 @@ SERVICE = Service(
         *(buckets, objects, reading, copying, multipart, listing, versions, tagging, policies, notifications, tasks),
         *(encrypting, replication, replicas, configurations, inventory, content),
         *(locking, lifecycle, expiring, archive),
-        *(ownership, acls, cross_origin, website, access_logs, payment, acceleration),
+        *(ownership, acls, cross_origin, website, access_logs, payment, acceleration, metrics),
     ],
     resources=[
         Resource("bucket", _bucket_arn, owner=_owner, standing=acls.standing),

@@ -8,7 +8,7 @@ from fogbank.kernel import paging
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.s3 import access_logs, arrivals, locking, multipart, ownership, refusals, rules
+from fogbank.services.s3 import access_logs, arrivals, locking, metrics, multipart, ownership, refusals, rules
 from fogbank.services.s3.state import (
     ACCESS_POINTS_BY_BUCKET,
     BUCKETS,

@@ -58,7 +58,9 @@ def _list(ctx: Context, req: Any, kind: str, member: str) -> dict[str, Any]:
     }
 
 
-def _operations(kind: str, check: Check, changed: Callable[[Context, Bucket], None] = lambda ctx, bucket: None) -> tuple[Callable[[Context, Any], Answer], ...]:
+def _operations(
+    kind: str, check: Check, changed: Callable[[Context, Bucket], None] = lambda ctx, bucket: None
+) -> tuple[Callable[[Context, Any], Answer], ...]:
     """A kind's four operations.
 
     Put replaces the configuration with its Id. Errors: InvalidArgument, MalformedXML, TooManyConfigurations; Get and Delete:

@@ -94,6 +94,8 @@ def _send(ctx: Context, queue: Queue, entry: Any) -> tuple[dict[str, Any], bool,
         trace_header = content.read_trace_header(entry.MessageSystemAttributes)
         header = (Attribute("AWSTraceHeader", "String", trace_header),)
         answer["MD5OfMessageSystemAttributes"] = content.attributes_md5(header)
+    elif ctx.request is not None and "x-amzn-trace-id" in ctx.request.headers:
+        trace_header = ctx.trace
     delay_s = _delay(queue, entry)
     if queue.fifo:
         group, deduplication_id = deduplication.read_ids(queue, entry, body)

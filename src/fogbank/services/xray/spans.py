@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fogbank.kernel.telemetry import Span
+from fogbank.wire import model
 
 _TYPES = {
     "apigateway": "AWS::ApiGateway::Stage",
@@ -87,6 +88,9 @@ def _about(span: Span) -> dict[str, str]:
         value = getattr(span.members, member, None)
         if isinstance(value, str) and value and key not in found:
             found[key] = value
+    tables = getattr(span.members, "RequestItems", None)  # of a batch
+    if isinstance(tables, dict) and tables:
+        found["table_name"] = next(iter(tables))
     return found
 
 
@@ -96,4 +100,5 @@ def _short(name: str) -> str:
 
 
 def _display(service: str) -> str:
-    return service.upper() if len(service) <= 3 else service.capitalize()
+    """A service's name as SDKs say it: "DynamoDB", "EventBridge"."""
+    return model.service(service).service_id
