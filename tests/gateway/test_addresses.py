@@ -210,10 +210,10 @@ def refusal(call: Any) -> tuple[int, str, str]:
 
 
 UNKNOWN = {
-    "json": ("kinesis", lambda c: c.list_streams(), "kinesis:ListStreams"),
+    "json": ("athena", lambda c: c.list_work_groups(), "athena:ListWorkGroups"),
     "query": ("autoscaling", lambda c: c.describe_tags(), "autoscaling:DescribeTags"),
     "ec2": ("ec2", lambda c: c.describe_vpcs(), "ec2:DescribeVpcs"),
-    "rest-json": ("lambda", lambda c: c.list_layers(), "lambda:ListLayers"),
+    "rest-json": ("batch", lambda c: c.list_jobs(), "batch:ListJobs"),
     "rest-xml": ("route53", lambda c: c.list_hosted_zones(), "route53:ListHostedZones"),
     "of a service that is there": (
         "s3",

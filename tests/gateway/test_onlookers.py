@@ -89,6 +89,6 @@ def test_patterns_of_hosts() -> None:
     """A pattern is of what stands in front of the endpoint, as a whole; its groups are what the host says besides."""
     sites = Sites({r"(?P<bucket>.+)\.s3-website[.-](?P<region>[a-z0-9-]+)": "s3"})
     for _ in range(2):
-        assert sites.at("my.shop.s3-website-eu-west-1.localhost:4566") == ("s3", {"bucket": "my.shop", "region": "eu-west-1"})
-        assert sites.at("my.shop.s3-website.eu-west-1.amazonaws.com") == ("s3", {"bucket": "my.shop", "region": "eu-west-1"})
-        assert sites.at("s3-website-eu-west-1.localhost") is sites.at("localhost:4566") is sites.at("") is None
+        assert sites.at("my.shop.s3-website-eu-west-1.localhost:4566", "/") == ("s3", {"bucket": "my.shop", "region": "eu-west-1"})
+        assert sites.at("my.shop.s3-website.eu-west-1.amazonaws.com", "/") == ("s3", {"bucket": "my.shop", "region": "eu-west-1"})
+        assert sites.at("s3-website-eu-west-1.localhost", "/") is sites.at("localhost:4566", "/") is sites.at("", "/") is None

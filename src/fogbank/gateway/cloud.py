@@ -117,13 +117,15 @@ class Cloud:
         if not tx.commit():
             return
         self._gateway.turn.schedule()
-        spaces = self.callers.spaces
+        spaces, rules = self.callers.spaces, self.tracing.spaces
         parked = self._parked
         for space, key, _ in writes:
             if space in spaces:
                 self.callers.forget()
                 self.authoriser.forget()
                 spaces = frozenset()
+            if space in rules:
+                self.tracing.forget()
             if space in parked:
                 self.wake(space, key)
             elif space == outbox.OUTBOX.space:
