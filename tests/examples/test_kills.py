@@ -7,7 +7,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -125,11 +125,17 @@ def size(request: Any) -> tuple[int, int, int]:
     return wanted
 
 
-def test_killed_again_and_again(tmp_path: Path, size: tuple[int, int, int]) -> None:
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[Victim]:
+    made = Victim(tmp_path)
+    yield made
+    made.process.stop()
+
+
+def test_killed_again_and_again(victim: Victim, tmp_path: Path, size: tuple[int, int, int]) -> None:
     """Each order is in the table, in the packers' queue and in the archive; what went through FIFO came in order; nothing is orphaned."""
     kills, files, orders = size
     count = files * orders
-    victim = Victim(tmp_path)
     app = built(victim)
     chance = random.Random(4)
     workers = [
