@@ -92,7 +92,9 @@ class Control:
         path = request.path
         if not path.startswith(("/_fogbank/", "/_localstack/")) and path not in _RESETS:
             return False
-        if "origin" in request.headers and cors.allowed(request) is None:
+        if request.inside:
+            reply(answer({"error": "a function may not control the cloud that runs it"}, 403))
+        elif "origin" in request.headers and cors.allowed(request) is None:
             reply(answer({"error": "this origin may not control the cloud"}, 403))
         elif cloud.strict and not _this_machine(request.client):
             reply(answer({"error": "a cloud that is open to other machines is controlled from its own"}, 403))

@@ -20,11 +20,17 @@ def send(ctx: Context, arn: str, message: str, acting: Acting | Role, *, paramet
     `parameters` are further members by AWS's names, as far as the kind of target has a use for them: MessageGroupId,
     MessageDeduplicationId, MessageAttributes (SQS, SNS), Subject (SNS), PartitionKey (Kinesis), Source, DetailType, Resources,
     Time (a bus), LogStreamName (Logs).
+    A discoverer of schemas is told of it afterwards: what it learns is a best effort.
     Errors: those of the target's operation; NotImplemented, naming it, where there is no such operation here; ValidationException.
     """
     check(arn)
     target = Arn.parse(arn)
     assert target is not None
+    if target.service == "schemas":
+        if not isinstance(acting, Acting) or acting.source_account != target.account:
+            raise ServiceException("AccessDeniedException", f"{arn} learns only of events of its own account's buses.", status=403)
+        ctx.tell("schemas", (target.account, target.region, target.resource.removeprefix("discoverer/"), message))
+        return None
     service, operation, members = _KINDS[target.service](ctx, target, message, parameters or {})
     return ctx.call(service, operation, members, acting=acting, region=target.region or None)
 
@@ -34,7 +40,7 @@ def check(arn: str) -> None:
     target = Arn.parse(arn)
     if target is not None and target.service in MISSING:
         raise NotImplementedOperation(*MISSING[target.service], f"as a target ({arn})")
-    if target is None or target.service not in _KINDS:
+    if target is None or (target.service not in _KINDS and target.service != "schemas"):
         raise ServiceException("ValidationException", f"{arn} is not an ARN that messages can be sent to")
 
 

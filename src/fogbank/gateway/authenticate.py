@@ -79,7 +79,9 @@ class Callers:
         Errors: the dialect's for each way in which a signature can be wrong.
         """
         bucket = (address.bucket(request.headers.get("host", "")) or "") if dialect == "s3" else ""
-        signed = self._verifier.authenticate(request, self._cloud.clock.now_ms(), self.find, dialect, self.dated_by, bucket=bucket)
+        signed = self._verifier.authenticate(
+            request, self._cloud.clock.now_ms(), self.finder(request), dialect, self.dated_by, bucket=bucket
+        )
         if signed is not None:
             return signed, signed.credential.principal
         if dialect != "s3" and not (operation is not None and operation.unsigned):
@@ -96,6 +98,13 @@ class Callers:
         clock = self._cloud.clock
         return signed_ms + clock.now_ms() - clock.at_wall(signed_ms)
 
+    def finder(self, request: HttpRequest) -> Callable[[str], Credential | None]:
+        """What finds the credential of a request's key: people's code has those that were given to it, never those that everybody knows."""
+        return self._find_given if request.inside else self.find
+
+    def _find_given(self, access_key_id: str) -> Credential | None:
+        return None if _well_known(access_key_id) else self.find(access_key_id)
+
     def find(self, access_key_id: str) -> Credential | None:
         """The credential of a key, or None."""
         known = self._credentials
@@ -108,10 +117,9 @@ class Callers:
 
     def _find(self, access_key_id: str) -> Credential | None:
         if not self._strict:
-            if access_key_id == "test":
-                return Credential(access_key_id="test", secret=WELL_KNOWN_SECRET, principal=root(DEFAULT_ACCOUNT))
-            if len(access_key_id) == 12 and access_key_id.isascii() and access_key_id.isdigit():
-                return Credential(access_key_id=access_key_id, secret=WELL_KNOWN_SECRET, principal=root(access_key_id))
+            if _well_known(access_key_id):
+                account = DEFAULT_ACCOUNT if access_key_id == "test" else access_key_id
+                return Credential(access_key_id=access_key_id, secret=WELL_KNOWN_SECRET, principal=root(account))
         elif self._cloud.root_key is not None and access_key_id == self._cloud.root_key[0]:
             return Credential(access_key_id=access_key_id, secret=self._cloud.root_key[1], principal=root(DEFAULT_ACCOUNT))
         return self.identities.credential_at(self._cloud.reader(), access_key_id)
@@ -133,7 +141,7 @@ class Callers:
 
     def assume(self, ctx: Context, role: Role) -> Principal:
         """A role's session, taken on by a service that the role trusts. Errors: AccessDenied."""
-        service = service_principal(role.service, ctx.account)
+        service = service_principal(role.service, role.source_account or ctx.account, role.source_arn)
         return self.identities.assume(ctx, role.arn, service, role.session_name)
 
     def unlimited(self, principal: Principal) -> bool:
@@ -147,3 +155,8 @@ class Callers:
             return False
         self._noted[key] = now_ms
         return True
+
+
+def _well_known(access_key_id: str) -> bool:
+    """Whether it is a key that needs no asking for: an account's root user, where the cloud is not strict."""
+    return access_key_id == "test" or (len(access_key_id) == 12 and access_key_id.isascii() and access_key_id.isdigit())

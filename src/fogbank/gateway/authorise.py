@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -78,6 +79,22 @@ class Decided(NamedTuple):
     query: Query
     policies: Policies
     decision: Decision
+
+
+class About(NamedTuple):
+    """What a request asked that was decided before: its query, made only when somebody wants it explained."""
+
+    ctx: Context
+    manifest: Service | None
+    req: Any
+    resource: Resource | None
+    given: dict[str, Any] | None
+
+    def decided(self, before: Decided) -> Decided:
+        """The decision with the condition keys of this request, not of the first."""
+        action, arn = before.query.action, before.query.resource
+        conditions = RequestConditions(self.ctx, self.manifest, self.req, self.resource, arn, self.given)
+        return Decided(Query(self.ctx.principal, action, arn, conditions), before.policies, before.decision)
 
 
 class RequestConditions(Conditions):
@@ -162,6 +179,11 @@ def account_of(ctx: Context, resource: Resource | None, arn: str) -> str:
     """The account that owns a resource."""
     if resource is not None and resource.owner is not None:
         return resource.owner(ctx, arn) or ""
+    return _account_in(arn)
+
+
+@lru_cache(4096)
+def _account_in(arn: str) -> str:
     parts = arn.split(":", 5)
     return parts[4] if len(parts) == 6 else ""
 
@@ -239,11 +261,15 @@ class Authoriser:
             return None
         told = principal.claims if principal.kind == "service" else {}
         key = (principal.user_id, principal.arn, principal.session, *told.values(), action, arn, document, owner)
+        known = self._kept.get(key)
+        large = ctx.request is not None and room(ctx.request.body) > SMALL_BYTES
+        if known is not None and known.decision.allowed and not large:
+            self._cloud.remember(ctx.request_id, known, About(ctx, manifest, req, resource, given))
+            return known
         conditions = RequestConditions(ctx, manifest, req, resource, arn, given)
         query = Query(principal, action, arn, conditions)
-        decided = self._kept.get(key)
-        if decided is not None:
-            decided = Decided(query, decided.policies, decided.decision)  # explained with the keys of this request, not the first
+        if known is not None:
+            decided = Decided(query, known.policies, known.decision)
         else:
             decided = self._decide(query, document, owner, required=required)
             if not conditions.asked_beyond(told):
@@ -252,7 +278,7 @@ class Authoriser:
                 self._kept[key] = decided
         if not decided.decision.allowed and not decided.decision.explicit and resource is not None and resource.grants is not None:
             decided = self._granted(resource.grants(ctx, req, action, arn), decided)
-        if ctx.request is not None and room(ctx.request.body) > SMALL_BYTES:
+        if large:
             conditions.settle()
         self._cloud.remember(ctx.request_id, decided)
         return decided

@@ -42,6 +42,7 @@ class Entry:
     def __init__(self, gateway: Gateway, service: str, operation: str, protocol: str) -> None:
         self.service = service
         self.operation = operation
+        self.name = service, operation
         self.protocol = protocol
         self.codec = codec(service, operation, protocol)
         self.model = self.codec.operation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fogbank.delivery import outbox
 from fogbank.gateway.authenticate import Callers, Identities
-from fogbank.gateway.authorise import Authoriser, Decided
+from fogbank.gateway.authorise import About, Authoriser, Decided
 from fogbank.gateway.gathering import Gathering
 from fogbank.gateway.tasks import Tasks
 from fogbank.gateway.tracing import Tracing
@@ -81,7 +81,7 @@ class Cloud:
         self.gathering = Gathering(gateway, self)
         self.tasks = Tasks(gateway, self)
         self.tracing = Tracing(gateway, self, seed)
-        self.decisions: deque[tuple[str, Decided]] = deque(maxlen=REMEMBERED)
+        self.decisions: deque[tuple[str, Decided, About | None]] = deque(maxlen=REMEMBERED)
         self._gateway = gateway
         self._loop = gateway.loop
         self._parked: dict[int, list[Parked]] = {}
@@ -170,9 +170,9 @@ class Cloud:
         ROOT_KEY.put(tx, RootKey(access_key_id=self.root_key[0], secret=self.root_key[1]))
         self.commit(tx)
 
-    def remember(self, request_id: str, decided: Decided) -> None:
-        """Keeps a decision for `explain`."""
-        self.decisions.append((request_id, decided))
+    def remember(self, request_id: str, decided: Decided, about: About | None = None) -> None:
+        """Keeps a decision for `explain`. `about`: what was asked, where the decision is one that was made before."""
+        self.decisions.append((request_id, decided, about))
 
     # the clock
 
@@ -283,4 +283,5 @@ class Cloud:
 
 def notes(cloud: Cloud, request_id: str) -> list[Decided]:
     """The decisions about one request that are still remembered."""
-    return [decided for known, decided in cloud.decisions if known == request_id]
+    found = [(decided, about) for known, decided, about in cloud.decisions if known == request_id]
+    return [decided if about is None else about.decided(decided) for decided, about in found]

@@ -60,6 +60,9 @@ class Connection(asyncio.BufferedProtocol):
         "client",
     )
 
+    inside = False
+    """People's code is at the other end."""
+
     def __init__(self, gateway: Gateway, cloud: Cloud) -> None:
         self._gateway = gateway
         self._cloud = cloud
@@ -83,6 +86,11 @@ class Connection(asyncio.BufferedProtocol):
         self._answer: asyncio.Task[None] | None = None
         self._streaming: Streaming | None = None
         self._method = ""
+
+    @property
+    def held(self) -> int:
+        """How much memory a request takes here that has not come whole."""
+        return len(self._buffer) + (len(self._gathered) if self._gathered is not None else 0)
 
     # the transport's side
 
@@ -192,6 +200,7 @@ class Connection(asyncio.BufferedProtocol):
         if end < 0:
             return None
         request = read_head(self._buffer[:end], self.client)
+        request.inside = self.inside
         self._consume(end + 4)
         if self._gateway.clouds.get(self._cloud.name) is not self._cloud:
             raise BadRequest("this cloud is no more", 410)

@@ -95,7 +95,7 @@ class Passage:
             ctx.tell(*tracing.told(traced, kind, ctx, req, status, error, message))
         heard = self.cloud.tracing.trailed(entry)
         if heard and not isinstance(answer, Wait):
-            ctx.tell(TRAIL, tracing.recorded(ctx, heard, req, answer, problem))
+            ctx.tell(TRAIL, tracing.recorded(ctx, entry, heard, req, answer, problem))
 
     def beside(self, ctx: Context, what: str, work: Callable[[], Any]) -> Any:
         """See `Context.beside`."""
@@ -105,6 +105,10 @@ class Passage:
         """See `Context.outside`."""
         gateway = self.gateway
         return self.cloud.beside.result(ctx.request_id, what, lambda done: gateway.soon(begin, done), ctx.now + HOUR_MS)
+
+    def under_way(self, ctx: Context, what: str) -> bool:
+        """See `Context.under_way`."""
+        return self.cloud.beside.begun(ctx.request_id, what)
 
     def apart(self, ctx: Context, what: str, work: Callable[[Context], Any]) -> Any:
         """See `Context.apart`."""

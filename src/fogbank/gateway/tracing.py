@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from fogbank.kernel.chance import Chance
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
-from fogbank.kernel.telemetry import ANSWERED, SPANS, TRAIL, UNHEARD, Heard, Span
+from fogbank.kernel.telemetry import ANSWERED, NAMING, SPANS, TRAIL, UNHEARD, Heard, Span
 
 if TYPE_CHECKING:
     from fogbank.gateway.call import Entry
@@ -45,6 +46,8 @@ class Tracing:
     def __init__(self, gateway: Gateway, cloud: Cloud, seed: int | None) -> None:
         self._gateway = gateway
         self._cloud = cloud
+        self.spaces: frozenset[int] = frozenset()
+        """The tables of the rules that were asked."""
         self._rates: tuple[float, float] | None = None
         self._trailed: dict[Entry, int] = {}
         self._follows: Callable[[str, str], int] | None = None
@@ -65,7 +68,7 @@ class Tracing:
         else:
             *rates, wait = manifest.rates(self._cloud.reader())
             self._rates = rates[0], rates[1]
-            self._cloud.park(wait, self.forget)
+            self.spaces |= {space for space, _ in wait.on}
         return self._rates
 
     def trailed(self, entry: Entry) -> int:
@@ -73,11 +76,11 @@ class Tracing:
         known = self._trailed.get(entry)
         if known is None:
             manifest = self._gateway.manifest(TRAIL)
-            if manifest is None or manifest.follows is None:
+            if manifest is None or manifest.follows is None or entry.protocol == "http":  # a site's visits are no calls
                 return UNHEARD
             if self._follows is None:
                 self._follows, wait = manifest.follows(self._cloud.reader())
-                self._cloud.park(wait, self.forget)
+                self.spaces |= {space for space, _ in wait.on}
             known = self._trailed[entry] = self._follows(entry.service, entry.operation)
         return known
 
@@ -143,10 +146,26 @@ def told(traced: Traced, kind: str, ctx: Context, members: Any, status: int, err
         ctx.via,
         request.client if request is not None else "",
         headers.get("user-agent", ""),
-        f"{ctx.endpoint}{request.path}" if request is not None else "",
-        members,
         request.method if request is not None else "",
+        f"{ctx.endpoint}{request.path}" if request is not None else "",
+        _about(members),
     )
+
+
+def _about(members: Any) -> dict[str, str]:
+    """What a request names."""
+    found = {name: value for name in _naming(type(members)) if isinstance(value := getattr(members, name), str)}
+    tables = getattr(members, "RequestItems", None)  # of a batch
+    if isinstance(tables, dict) and tables:
+        found["TableName"] = next(iter(tables))
+    return found
+
+
+@cache
+def _naming(kind: type) -> tuple[str, ...]:
+    """Which of a request's members name something."""
+    there = getattr(kind, "__struct_fields__", ())
+    return tuple(name for name in NAMING if name in there)
 
 
 LARGE_BYTES = 256 << 10
@@ -155,28 +174,18 @@ _pack = msgspec.msgpack.Encoder(enc_hook=lambda body: None).encode
 _EMPTY: dict[str, str] = {}
 
 
-def recorded(ctx: Context, heard: int, members: Any, answer: Any, problem: ServiceException | None) -> Heard:
-    """A call that is over, as the trail is told of it: a `Recorded`."""
+def recorded(ctx: Context, entry: Entry, heard: int, members: Any, answer: Any, problem: ServiceException | None) -> Heard:
+    """A call that is over, as the trail is told of it."""
     request = ctx.request
     client, headers = ("", _EMPTY) if request is None else (request.client, request.headers)
     error, message = ("", "") if problem is None else (problem.code, problem.message)
-    call = (
-        ctx.now,
-        ctx.service,
-        ctx.operation,
-        ctx.request_id,
-        ctx.door.access_key,
-        client,
-        headers.get("user-agent", ""),
-        headers.get("host", ""),
-        ctx.via,
-        error,
-        message,
-    )
+    agent, host = headers.get("user-agent", ""), headers.get("host", "")
+    said = members, answer if heard == ANSWERED else None
+    call = ctx.now, ctx.request_id, ctx.door.access_key, client, agent, host, ctx.via, error, message
     try:
-        packed = _pack((*call, members, answer if heard == ANSWERED else None))
+        packed = _pack(call + said)
     except (ValueError, OverflowError, TypeError):  # half a surrogate pair, a number beyond 64 bits
         packed = b""
     if not packed or len(packed) > LARGE_BYTES:
         packed = _pack((*call, None, None))
-    return ctx.account, ctx.region, ctx.principal, packed
+    return ctx.account, ctx.region, entry.name, ctx.principal, packed

@@ -43,6 +43,10 @@ class Beside:
             begin(partial(self._done, key, watch))
         raise Waiting(Wait((watch,), until_ms))
 
+    def begun(self, owner: Hashable, what: str) -> bool:
+        """Whether this work was begun."""
+        return (owner, what) in self._begun or what in self.results.get(owner, ())
+
     def _done(self, key: tuple[Hashable, str], watch: Watch, result: Any) -> None:
         if key in self._begun:  # else nobody waits any more
             self.results.setdefault(key[0], {})[key[1]] = result

@@ -48,6 +48,8 @@ class Door(Protocol):
 
     def outside(self, ctx: Context, what: str, begin: Callable[[Callable[[Any], None]], None]) -> Any: ...
 
+    def under_way(self, ctx: Context, what: str) -> bool: ...
+
     def traced(self, ctx: Context, header: str) -> Context: ...
 
     @property
@@ -75,14 +77,19 @@ class Acting:
 
 
 class Role:
-    """A service that acts as a role which trusts it: the role's ARN, the service's principal, the session's name."""
+    """A service that acts as a role which trusts it: the role's ARN, the service's principal, the session's name.
 
-    __slots__ = ("arn", "service", "session_name")
+    On behalf of what, where the service says so: then a trust policy may ask for it (aws:SourceArn, aws:SourceAccount).
+    """
 
-    def __init__(self, arn: str, service: str, session_name: str) -> None:
+    __slots__ = ("arn", "service", "session_name", "source_account", "source_arn")
+
+    def __init__(self, arn: str, service: str, session_name: str, source_arn: str = "", source_account: str = "") -> None:
         self.arn = arn
         self.service = service
         self.session_name = session_name
+        self.source_arn = source_arn
+        self.source_account = source_account
 
 
 class Context:
@@ -228,6 +235,10 @@ class Context:
         `what` tells the works of one request apart. Killed in between, a task begins the work again.
         """
         return self.door.outside(self, what, begin)
+
+    def under_way(self, what: str) -> bool:
+        """Whether an earlier attempt has had `outside` begin this: what it needs to begin need not be looked for again."""
+        return self.door.under_way(self, what)
 
     def apart(self, what: str, work: Callable[[Context], T]) -> T:
         """What comes of work in a transaction of its own, by the service itself, that is committed before this request goes on:

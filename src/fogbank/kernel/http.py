@@ -11,10 +11,10 @@ class HttpRequest:
 
     `path` and `query` are raw (still percent-encoded, without the `?`); `headers` has lower-case names,
     a repeated header joined with `,`. `body` is bytes, or an `Upload` (see `store.blobs`) where the
-    operation streams.
+    operation streams. `inside`: it was sent by people's code, out of a box.
     """
 
-    __slots__ = ("body", "client", "headers", "method", "path", "query")
+    __slots__ = ("body", "client", "headers", "inside", "method", "path", "query")
 
     def __init__(self, method: str, path: str, query: str, headers: dict[str, str], body: Any = b"", client: str = "127.0.0.1") -> None:
         self.method = method
@@ -23,6 +23,7 @@ class HttpRequest:
         self.headers = headers
         self.body = body
         self.client = client
+        self.inside = False
 
 
 class HttpResponse:

@@ -45,13 +45,13 @@ class Counted(NamedTuple):
     about: str = ""
 
 
-class Span(NamedTuple):
+class Span(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A piece of a trace, from start to end, by the cloud's clock (milliseconds, with a fraction).
 
     kind       "call" from outside, "inner" from a service to another (`via`), "task" that was carried out later
     trace      the root's id ("1-5759e988-bd862e3fe1be46a994272793"); id and parent are 16 hexadecimal digits
     error      the code it was refused with, or ""
-    resource   the ARN that it was about, where the authorisation found one
+    about      what the request names: member (of `NAMING`) -> value
     """
 
     kind: str
@@ -72,21 +72,35 @@ class Span(NamedTuple):
     via: tuple[str, ...] = ()
     client: str = ""
     user_agent: str = ""
-    url: str = ""
-    members: Any = None
     method: str = ""
+    url: str = ""
+    about: dict[str, str] = {}
+
+
+NAMING = (
+    "TableName",
+    "QueueUrl",
+    "TopicArn",
+    "FunctionName",
+    "StreamName",
+    "DeliveryStreamName",
+    "Bucket",
+    "Key",
+    "SecretId",
+    "KeyId",
+    "QueueName",
+)
+"""Members of requests that name what a call was about."""
 
 
 class Recorded(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A call for the trail: from where, with what, and what came of it. `client`, `user_agent` and `host` are "" of a service's call.
 
-    It travels as MessagePack, so that the door makes one piece of it at once and keeps nothing: `Heard`. `members` and `answer` are
-    read when somebody looks: dicts by the names that they have on the wire.
+    It travels as MessagePack, so that the door makes one piece of it at once and keeps nothing else: see `Heard`. `members` and
+    `answer` are read when somebody looks: dicts by the names that they have on the wire.
     """
 
     at_ms: int
-    service: str
-    operation: str
     request_id: str
     access_key: str
     client: str
@@ -99,8 +113,8 @@ class Recorded(msgspec.Struct, frozen=True, array_like=True, gc=False):
     answer: msgspec.Raw
 
 
-Heard = tuple[str, str, Any, bytes]
-"""What the trail is told: account, region, who called (`access.Principal`), and a `Recorded`, packed."""
+Heard = tuple[str, str, tuple[str, str], Any, bytes]
+"""What the trail is told: account, region, (service, operation), who called (`access.Principal`), and a `Recorded`, packed."""
 
 UNHEARD, ASKED, ANSWERED = 0, 1, 2
 """How much of an operation's calls a trail records: nothing, what was asked, and what was answered too."""

@@ -13,8 +13,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-import msgspec
-
+from fogbank.languages import documents
 from fogbank.languages.matching import OPERATORS, InvalidPattern, Leaf, leaf
 
 __all__ = ["InvalidPattern", "Pattern", "compile"]
@@ -121,12 +120,9 @@ def compile(pattern: str | dict[str, Any]) -> Pattern:
 @lru_cache(4096)
 def _of_text(text: str) -> Pattern:
     try:
-        parsed = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as wrong:
-        raise InvalidPattern(str(wrong).replace("JSON is malformed: ", "")) from None
-    except RecursionError:
-        raise InvalidPattern("Event pattern is nested too deeply") from None
-    return _of_object(parsed)
+        return _of_object(documents.read(text))
+    except documents.Malformed as wrong:
+        raise InvalidPattern(str(wrong)) from None
 
 
 def _of_object(pattern: Any) -> Pattern:

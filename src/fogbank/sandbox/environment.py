@@ -13,6 +13,7 @@ import time
 from typing import Any, Protocol
 
 from fogbank.sandbox import reports
+from fogbank.sandbox.allowance import INVOCATION, Allowance
 from fogbank.sandbox.box import Box, CannotStart, Driver, Ended
 from fogbank.sandbox.extensions import SHUTDOWN_S, Extensions
 from fogbank.sandbox.function import Credentials, Function, Lines, Outcome
@@ -78,13 +79,13 @@ class Environment:
         self.memory_bytes = 0
         self.changed_at = ""
         """What hot code looked like when this was started."""
+        self.allowance = Allowance()
         self.extensions = Extensions(self)
         self.journal = Journal(house, function, log_stream)
         self._loop = house.loop
         self._box: Box | None = None
         self._output: Output | None = None
         self._servers: list[Any] = []
-        self.connections = 0
         self._runtime: Connection | None = None
         """The one that waits for an event."""
         self._timer: asyncio.TimerHandle | None = None
@@ -192,13 +193,17 @@ class Environment:
 
     # beginning
 
-    def asked(self, runtime: Connection) -> None:
-        """The runtime asks for an event."""
+    def asked(self, runtime: Connection) -> bool:
+        """The runtime asks for an event. False: it has one that it has not answered."""
+        turn = self.turn
+        if turn is not None and turn.delivered and turn.answer is None:
+            return False
         self._runtime = runtime
-        if self.stage == "starting":
+        if self.stage == "starting" or (turn is not None and turn.answer is not None):
             self.settled()
-        elif self.turn is not None:
-            self.settled() if self.turn.answer is not None else self._deliver(self.turn)
+        elif turn is not None and self.stage == "busy":
+            self._deliver(turn)
+        return True
 
     def settled(self) -> None:
         """The runtime or an extension has come to rest: perhaps all have now."""
@@ -259,12 +264,15 @@ class Environment:
 
     def _start_turn(self, turn: Turn) -> None:
         turn.started = time.monotonic()
+        self.allowance.spend(INVOCATION)
         self.journal.turn = turn
         self.journal.start(turn)
 
     def _deliver(self, turn: Turn) -> None:
-        runtime = self._runtime
-        assert runtime is not None
+        runtime, self._runtime = self._runtime, None
+        if runtime is None:  # its connection has gone: it will ask again, or end
+            return
+        turn.delivered = True
         left_ms = self.function.timeout_ms - int((time.monotonic() - turn.started) * 1000)
         deadline_ms = time.time_ns() // 1_000_000 + left_ms
         self.extensions.invoked(turn, deadline_ms)
@@ -272,7 +280,6 @@ class Environment:
 
     def answered(self, turn: Turn, answer: bytes, error_type: str) -> None:
         """The runtime has posted how an invocation ended; the invocation is over when it asks for the next event."""
-        self._runtime = None
         if error_type:
             turn.fail(answer, error_type)
         else:
@@ -365,6 +372,11 @@ class Environment:
             self._failure = self._failure or (failure, error_type)
         elif turn is not None and turn.answer is None:
             turn.fail(failure, error_type)
+        if self._box is not None:
+            self._box.kill()
+
+    def flooding(self) -> None:
+        """It has us do so much that nobody else would get their turn."""
         if self._box is not None:
             self._box.kill()
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 HEAD_LIMIT = 64 << 10
+TRAILERS_LIMIT = 4 * HEAD_LIMIT
+"""A trailer may carry a failure's whole JSON."""
+_AT_ONCE = 64
+_DIGITS = 16
 
 
 class Malformed(ValueError):
@@ -50,36 +54,55 @@ Message = Request | Piece | End | Expected
 
 
 class Reader:
-    """Takes bytes as they come on one connection and gives what is complete; equal however they are cut."""
+    """Takes bytes as they come on one connection and gives what is complete; equal however they are cut.
 
-    __slots__ = ("_limit", "_missing", "_parts", "_request", "_rest", "_step")
+    more   there may be further messages in what has come: `feed` gives a few at a time
+    held   bytes that are kept until more comes
+    """
+
+    __slots__ = ("_body_so_far", "_limit", "_looked", "_missing", "_request", "_rest", "_step", "more")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._rest = b""
         self._request: Request | None = None
         """The one whose body is coming."""
-        self._parts: list[bytes] = []
+        self._body_so_far = bytearray()
         self._missing = 0
+        self._looked = 0
+        """How much of the rest has no end of a head in it."""
         self._step = self._head
+        self.more = False
+
+    @property
+    def held(self) -> int:
+        return len(self._rest) + len(self._body_so_far)
+
+    def keep(self, arrived: bytes) -> None:
+        """Keeps what came, to be read later."""
+        self._rest += arrived
+        self.more = True
 
     def feed(self, arrived: bytes) -> list[Message]:
         """Raises Malformed; nothing can be read after that."""
         given: list[Message] = []
         data = self._rest + arrived if self._rest else arrived
         at, end = 0, len(data)
-        while at < end:
+        while at < end and len(given) < _AT_ONCE:
             after = self._step(data, at, given)
             if after < 0:
+                self._looked = end - at
                 break
             at = after
+            self._looked = 0
+        self.more = at < end and len(given) >= _AT_ONCE
         self._rest = data[at:]
         return given
 
     # one step each: where it went on to read, or -1 where more must come first
 
     def _head(self, data: bytes, at: int, given: list[Message]) -> int:
-        end = data.find(b"\r\n\r\n", at)
+        end = data.find(b"\r\n\r\n", at + max(self._looked - 3, 0))
         if end < 0 or end - at > HEAD_LIMIT:
             if len(data) - at > HEAD_LIMIT:
                 raise Malformed("the head is too long")
@@ -109,11 +132,11 @@ class Reader:
         assert request is not None
         take = min(self._missing, len(data) - at)
         if not request.too_large:
-            self._parts.append(data[at : at + take])
+            self._body_so_far += data[at : at + take]
         self._missing -= take
         if not self._missing:
-            given.append(request._replace(body=b"".join(self._parts)))
-            self._parts = []
+            given.append(request._replace(body=bytes(self._body_so_far)))
+            self._body_so_far = bytearray()
             self._request = None
             self._step = self._head
         return at + take
@@ -125,7 +148,7 @@ class Reader:
                 raise Malformed("a chunk's size is too long")
             return -1
         digits = data[at:end].partition(b";")[0].strip()
-        if not digits or digits.strip(b"0123456789abcdefABCDEF"):
+        if not digits or len(digits) > _DIGITS or digits.strip(b"0123456789abcdefABCDEF"):
             raise Malformed("a chunk's size is no number")
         self._missing = int(digits, 16)
         self._step = self._chunk if self._missing else self._trailers
@@ -151,10 +174,10 @@ class Reader:
         if data.startswith(b"\r\n", at):
             end, after = at, at + 2
         else:
-            end = data.find(b"\r\n\r\n", at)
+            end = data.find(b"\r\n\r\n", at + max(self._looked - 3, 0))
             after = end + 4
         if end < 0:
-            if len(data) - at > HEAD_LIMIT * 4:  # a trailer may carry a failure's whole JSON
+            if len(data) - at > TRAILERS_LIMIT:
                 raise Malformed("the trailers are too long")
             return -1
         given.append(End(_fields(data[at:end].decode("latin-1").split("\r\n") if end > at else [])))
@@ -174,6 +197,6 @@ def _fields(lines: list[str]) -> dict[str, str]:
 
 def _length(headers: dict[str, str]) -> int:
     said = headers.get("content-length", "0")
-    if not (said.isascii() and said.isdigit()):
+    if not (said.isascii() and said.isdigit()) or len(said) > _DIGITS:
         raise Malformed("Content-Length is no number")
     return int(said)

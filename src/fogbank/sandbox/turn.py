@@ -21,12 +21,14 @@ class Turn:
     __slots__ = (
         "answer",
         "content_type",
+        "delivered",
         "done",
         "error_type",
         "invocation",
         "log",
         "log_size",
         "pieces",
+        "posting",
         "size",
         "started",
         "status",
@@ -42,7 +44,11 @@ class Turn:
         self.status = "success"
         self.content_type = "application/json"
         self.streamed = False
-        self.pieces: list[bytes] = []
+        self.delivered = False
+        """A runtime has the event."""
+        self.posting = False
+        """A chunked answer is coming."""
+        self.pieces = bytearray()
         self.size = 0
         self.log: list[str] = []
         self.log_size = 0
@@ -56,6 +62,9 @@ class Turn:
         message = f"Response payload size exceeded maximum allowed payload size ({ANSWER_BYTES} bytes)."
         self.fail(told(message, "Function.ResponseSizeTooLarge"), "Function.ResponseSizeTooLarge")
 
+    def cut_off(self) -> None:
+        self.fail(told("The response was truncated: its connection ended", "Runtime.TruncatedResponse"), "Runtime.TruncatedResponse")
+
     def piece(self, content: bytes) -> None:
         """Some of a chunked answer. Raises OverflowError where it is too long."""
         self.size += len(content)
@@ -66,7 +75,7 @@ class Turn:
         elif self.size > ANSWER_BYTES:
             raise OverflowError
         else:
-            self.pieces.append(content)
+            self.pieces += content
 
     def wrote(self, line: str) -> None:
         """Keeps a line for the tail; of very many the last ones."""

@@ -30,13 +30,20 @@ def _types(name: str) -> Types:
     return Types(model, model.shapes, text=True, closed=True)
 
 
+@cache
+def _input(service_name: str, operation: str) -> Any:
+    """The type of what an operation takes, or None."""
+    ref = service(service_name).operations[operation].input
+    return None if ref is None else _types(service_name).structure(ref)
+
+
 def members(service_name: str, operation: str, given: Mapping[str, Any]) -> Any:
     """The request's members as attributes; None where the operation takes none. ValidationException where they break the model."""
-    ref = service(service_name).operations[operation].input
-    if ref is None:
+    kind = _input(service_name, operation)
+    if kind is None:
         return None
     try:
-        return msgspec.convert(given, _types(service_name).structure(ref), strict=False, dec_hook=_hook, builtin_types=(bytes,))
+        return msgspec.convert(given, kind, strict=False, dec_hook=_hook, builtin_types=(bytes,))
     except msgspec.ValidationError as problem:
         raise ServiceException("ValidationException", str(problem)) from None
 

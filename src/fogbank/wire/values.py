@@ -67,23 +67,36 @@ class ValueWriters:
         made = self._made.get(name) if members is None else None
         if made is None:
             table: dict[str, tuple[str, Writer | None]] = {}
+            same: set[str] = set()
+            turned: list[tuple[str, Writer]] = []
             find = table.get
 
             def made(value: Any) -> Any:
+                if value.keys() <= same:  # every name is the wire's own: copied at once, few of them changed
+                    out = {**value}
+                    for member, write in turned:
+                        inner = out.get(member)
+                        if inner is not None:
+                            out[member] = write(inner)
+                    return {k: v for k, v in out.items() if v is not None} if None in out.values() else out
                 out = {}
                 for member, inner in value.items():
                     if inner is not None:
                         entry = find(member)
                         if entry is not None:
-                            wired, write = entry
-                            out[wired] = write(inner) if write else inner
+                            wired, write_one = entry
+                            out[wired] = write_one(inner) if write_one else inner
                 return out
 
             if members is None:
                 self._made[name] = made
                 members = self.shapes[name].members
             for member, ref in members.items():
-                table[member] = (wire_name(ref, self.shapes[ref.shape], member), self.of(ref))
+                wired, inner_writer = table[member] = (wire_name(ref, self.shapes[ref.shape], member), self.of(ref))
+                if wired == member:
+                    same.add(member)
+                    if inner_writer is not None:
+                        turned.append((member, inner_writer))
         return made
 
     def of(self, ref: Ref) -> Writer | None:

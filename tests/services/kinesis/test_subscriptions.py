@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +46,15 @@ class Subscriber:
         return [record["Data"] for record in records]
 
     def close(self) -> None:
-        self._stream.close()
+        """Goes away. (Closing the stream itself would wait for its reader.)"""
+        shut(self._stream)
+
+
+def shut(stream: Any) -> None:
+    """Ends the connection that a stream is read from."""
+    connection = stream._raw_stream._connection
+    if connection is not None and connection.sock is not None:  # else it has ended by itself
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .test_subscriptions import shut
+
 PATIENCE_S = 20
 
 
@@ -68,7 +70,7 @@ class Worker:
     def stop(self) -> None:
         self.stopping.set()
         for stream in self.streams:
-            stream.close()
+            shut(stream)
         for thread in self.threads:
             thread.join(PATIENCE_S)
 

@@ -294,3 +294,30 @@ def test_what_is_not_streamed_comes_in_one_piece(lam: Any, create: Any, stage: S
     assert "division by zero" in last["InvokeComplete"]["ErrorDetails"]
     lam.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
     assert refused(lam.invoke_with_response_stream, FunctionName="f")[0] == "TooManyRequestsException"
+
+
+def test_metrics_are_recorded(cloud: Any, lam: Any, create: Any, stage: Stage, refused: Any) -> None:
+    """Invocations, errors, throttles and durations are metrics of the function, and of what of it was invoked."""
+    create("f", "def handler(event, context):\n    return 1 / event")
+    lam.invoke(FunctionName="f", Payload=b"1")
+    lam.invoke(FunctionName="f", Payload=b"0")
+    lam.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
+    refused(lam.invoke, FunctionName="f")
+    cloud.settle()
+
+    def total(name: str, *dimensions: tuple[str, str]) -> float:
+        got = cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=name,
+            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions],
+            StartTime=cloud.now_ms / 1000 - 600,
+            EndTime=cloud.now_ms / 1000 + 600,
+            Period=1200,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return float(sum(point["Sum"] for point in got))
+
+    own = ("FunctionName", "f")
+    assert [total(name, own) for name in ("Invocations", "Errors", "Throttles")] == [2, 1, 1]
+    assert total("Duration", own, ("Resource", "f")) == 3.0
+    assert total("Invocations") == 2

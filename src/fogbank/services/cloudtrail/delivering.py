@@ -16,6 +16,7 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Acting, Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import task
+from fogbank.services.cloudtrail.destinations import SEALED_FOR, arn_of
 from fogbank.services.cloudtrail.documents import iso
 from fogbank.services.cloudtrail.keys import sign
 from fogbank.services.cloudtrail.state import (
@@ -33,15 +34,11 @@ from fogbank.services.cloudtrail.state import (
 from fogbank.store.tables import change
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_FILE_EVENTS = 2000
+_documents = msgspec.msgpack.Decoder(list[tuple[int, bytes]]).decode
 
 
 def prefix_of(trail: Trail) -> str:
     return f"{trail.prefix}/" if trail.prefix else ""
-
-
-def _arn(trail: Trail) -> str:
-    return f"arn:aws:cloudtrail:{trail.region}:{trail.account}:trail/{trail.name}"
 
 
 def begin(ctx: Context, trail: Trail) -> None:
@@ -74,7 +71,7 @@ def _put(ctx: Context, trail: Trail, key: str, content: bytes, metadata: dict[st
     if trail.key and metadata is None:
         members |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": trail.key}
     given = {k: v for k, v in members.items() if v is not None}
-    ctx.call("s3", "PutObject", given, acting=Acting("cloudtrail.amazonaws.com", _arn(trail), trail.account))
+    ctx.call("s3", "PutObject", given, acting=Acting("cloudtrail.amazonaws.com", arn_of(trail), trail.account))
 
 
 @task("deliver")
@@ -86,32 +83,30 @@ def deliver(ctx: Context, payload: Any) -> None:
     if trail.logging:
         ctx.later("cloudtrail.deliver", payload, at_ms=ctx.now + DELIVERED_EACH_MS)
     waiting: dict[str, list[Pending]] = {}
-    for pending in PENDING.scan(ctx, _arn(trail)):
+    for pending in PENDING.scan(ctx, arn_of(trail)):
         waiting.setdefault(pending.region, []).append(pending)
-    for region, events in waiting.items():
-        for start in range(0, len(events), _FILE_EVENTS):
-            trail = _deliver(ctx, trail, region, events[start : start + _FILE_EVENTS])
+    for region, pendings in waiting.items():
+        trail = _deliver(ctx, trail, region, pendings)
     TRAILS.put(ctx, trail)
 
 
-def _deliver(ctx: Context, trail: Trail, region: str, events: list[Pending]) -> Trail:
+def _deliver(ctx: Context, trail: Trail, region: str, pendings: list[Pending]) -> Trail:
     """One file. Gives the trail as it stands after it."""
+    events = [event for pending in pendings for event in _documents(ctx.vault.open(pending.sealed, SEALED_FOR))]
     account, day, minute = trail.account, _name(ctx.now, "%Y/%m/%d"), _name(ctx.now, "%Y%m%dT%H%MZ")
     unique = ctx.random.text(16, _ALPHABET)
     key = f"{prefix_of(trail)}AWSLogs/{account}/CloudTrail/{region}/{day}/{account}_CloudTrail_{region}_{minute}_{unique}.json.gz"
-    content = b'{"Records":[' + b",".join(event.document for event in events) + b"]}"
+    content = b'{"Records":[' + b",".join(document for _, document in events) + b"]}"
     trail = change(trail, attempted_at_ms=ctx.now)
     try:
         _put(ctx, trail, key, gzip.compress(content, mtime=0))
     except ServiceException as refused:
         return change(trail, error=refused.code)
-    for event in events:
-        PENDING.delete(ctx, event)
+    for pending in pendings:
+        PENDING.delete(ctx, pending)
     if trail.validated:
         digest = hashlib.sha256(content).hexdigest()
-        FILES.put(
-            ctx, LogFile(trail=_arn(trail), region=region, key=key, digest=digest, oldest_ms=events[0].at_ms, newest_ms=events[-1].at_ms)
-        )
+        FILES.put(ctx, LogFile(trail=arn_of(trail), region=region, key=key, digest=digest, oldest_ms=events[0][0], newest_ms=events[-1][0]))
     trail = change(trail, delivered_at_ms=ctx.now, error="")
     if trail.topic:
         trail = _notify(ctx, trail, key)
@@ -123,7 +118,7 @@ def _notify(ctx: Context, trail: Trail, key: str) -> Trail:
     message = msgspec.json.encode({"s3Bucket": trail.bucket, "s3ObjectKey": [key]}).decode()
     topic = Arn.parse(trail.topic)
     assert topic is not None, trail.topic
-    who = Acting("cloudtrail.amazonaws.com", _arn(trail), trail.account)
+    who = Acting("cloudtrail.amazonaws.com", arn_of(trail), trail.account)
     try:
         ctx.call("sns", "Publish", {"TopicArn": trail.topic, "Message": message}, acting=who, region=topic.region)
     except ServiceException as refused:
@@ -131,12 +126,12 @@ def _notify(ctx: Context, trail: Trail, key: str) -> Trail:
     return change(trail, notified_at_ms=ctx.now, notification_error="")
 
 
-def _log(ctx: Context, trail: Trail, region: str, events: list[Pending]) -> Trail:
+def _log(ctx: Context, trail: Trail, region: str, events: list[tuple[int, bytes]]) -> Trail:
     """Puts the events into the trail's log group, as its role."""
     group = trail.log_group.split(":log-group:")[-1].removesuffix(":*")
     stream = f"{trail.account}_CloudTrail_{region}"
     who = Role(trail.log_role, "cloudtrail.amazonaws.com", "CloudTrail_CloudWatchLogs")
-    lines = [{"timestamp": event.at_ms, "message": event.document.decode()} for event in events]
+    lines = [{"timestamp": at_ms, "message": document.decode()} for at_ms, document in events]
     try:
         try:
             ctx.call("logs", "CreateLogStream", {"logGroupName": group, "logStreamName": stream}, acting=who)
@@ -159,7 +154,7 @@ def digest(ctx: Context, payload: Any) -> None:
         ctx.later("cloudtrail.digest", payload, at_ms=ctx.now + DIGEST_EACH_MS)
     if not trail.validated:
         return
-    arn = _arn(trail)
+    arn = arn_of(trail)
     regions = {trail.region} | {f.region for f in FILES.scan(ctx, arn)} | {d.region for d in DIGESTS.scan(ctx, arn)}
     for region in sorted(regions):
         try:
@@ -171,7 +166,7 @@ def digest(ctx: Context, payload: Any) -> None:
 
 
 def _digest(ctx: Context, trail: Trail, region: str) -> None:
-    arn, account, end = _arn(trail), trail.account, _name(ctx.now, "%Y%m%dT%H%M%SZ")
+    arn, account, end = arn_of(trail), trail.account, _name(ctx.now, "%Y%m%dT%H%M%SZ")
     before = DIGESTS.get(ctx, arn, region)
     files = list(FILES.scan(ctx, arn, region))
     folder = f"{prefix_of(trail)}AWSLogs/{account}/CloudTrail-Digest/{region}/{_name(ctx.now, '%Y/%m/%d')}"

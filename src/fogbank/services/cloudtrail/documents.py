@@ -7,60 +7,32 @@ from typing import Any
 
 import msgspec
 
-from fogbank.access.principal import Principal
-from fogbank.kernel.telemetry import Recorded
-from fogbank.services.cloudtrail import kinds
+from fogbank.services.cloudtrail.event import Event
 from fogbank.wire import model
 from fogbank.wire.model import Ref, Shape
+from fogbank.wire.types import wire_name
 
 VERSION = "1.11"
 LIMIT_BYTES = 100_000
 """Of request parameters or response elements; what is longer is left out, as there."""
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _SECRET_ACTIONS = {"GetSecretValue", "GetParameter", "GetParameters", "GetParametersByPath", "Decrypt", "GenerateDataKey"}
-_DATED = {
-    "lambda": {
-        "AddPermission": "AddPermission20150331v2",
-        "CreateEventSourceMapping": "CreateEventSourceMapping20150331",
-        "CreateFunction": "CreateFunction20150331",
-        "DeleteEventSourceMapping": "DeleteEventSourceMapping20150331",
-        "DeleteFunction": "DeleteFunction20150331",
-        "GetFunction": "GetFunction20150331v2",
-        "GetPolicy": "GetPolicy20150331v2",
-        "ListFunctions": "ListFunctions20150331",
-        "RemovePermission": "RemovePermission20150331v2",
-        "UpdateEventSourceMapping": "UpdateEventSourceMapping20150331",
-        "UpdateFunctionCode": "UpdateFunctionCode20150331v2",
-        "UpdateFunctionConfiguration": "UpdateFunctionConfiguration20150331v2",
-    },
-    "s3": {"ListObjectsV2": "ListObjects"},
-}
-"""Events that carry another name than their operation."""
 
 
 def iso(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def name_of(service: str, operation: str) -> str:
-    return _DATED.get(service, {}).get(operation, operation)
-
-
-def source_of(service: str) -> str:
-    """The eventSource: its endpoint's name."""
-    return f"{model.service(service).endpoint_prefix}.amazonaws.com"
-
-
-def identity(recorded: Recorded) -> dict[str, Any]:
+def identity(event: Event) -> dict[str, Any]:
     """The userIdentity element."""
-    who: Principal = recorded.principal
+    who = event.who
     if who.kind == "service":
         return {"type": "AWSService", "invokedBy": who.service}
     if who.kind == "anonymous":
         return {"type": "AWSAccount", "principalId": "", "accountId": "anonymous"}
     shown: dict[str, Any] = {"principalId": who.user_id, "arn": who.arn, "accountId": who.account}
-    if recorded.access_key:
-        shown["accessKeyId"] = recorded.access_key
+    if event.call.access_key:
+        shown["accessKeyId"] = event.call.access_key
     if who.kind == "root":
         return {"type": "Root", **shown}
     if who.kind == "user":
@@ -80,46 +52,46 @@ def identity(recorded: Recorded) -> dict[str, Any]:
     if who.issued_at_ms:
         attributes["creationDate"] = iso(who.issued_at_ms)
     shown["sessionContext"] = {"sessionIssuer": issuer, "attributes": attributes}
-    if recorded.via:
-        shown["invokedBy"] = f"{recorded.via[-1]}.amazonaws.com"
+    if event.call.via:
+        shown["invokedBy"] = f"{event.call.via[-1]}.amazonaws.com"
     return {"type": "AssumedRole" if role else "FederatedUser", **shown}
 
 
-def document(recorded: Recorded, event_id: str, region: str, kind: str | None, resources: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    """The event."""
-    reading = kinds.reads(recorded.service, recorded.operation)
-    request = recorded.request
-    by_service = request is None
-    invoker = recorded.principal.service or (f"{recorded.via[-1]}.amazonaws.com" if recorded.via else "AWS Internal")
-    operation = model.service(recorded.service).operations[recorded.operation]
-    shapes = model.service(recorded.service).shapes
+def document(event: Event) -> dict[str, Any]:
+    """The event's JSON."""
+    call = event.call
+    by_service = not call.client
+    invoker = event.who.service or (f"{call.via[-1]}.amazonaws.com" if call.via else "AWS Internal")
+    operation = model.service(event.service).operations[event.operation]
+    shapes = model.service(event.service).shapes
     shown: dict[str, Any] = {
         "eventVersion": VERSION,
-        "userIdentity": identity(recorded),
-        "eventTime": iso(recorded.at_ms),
-        "eventSource": source_of(recorded.service),
-        "eventName": name_of(recorded.service, recorded.operation),
-        "awsRegion": region,
-        "sourceIPAddress": invoker if by_service else request.client,
-        "userAgent": invoker if by_service else request.headers.get("user-agent", ""),
+        "userIdentity": identity(event),
+        "eventTime": iso(call.at_ms),
+        "eventSource": event.source,
+        "eventName": event.name,
+        "awsRegion": event.region,
+        "sourceIPAddress": invoker if by_service else call.client,
+        "userAgent": invoker if by_service else call.user_agent,
     }
-    if recorded.error:
-        shown["errorCode"] = recorded.error
-        shown["errorMessage"] = recorded.message
-    shown["requestParameters"] = _limited(_shown(operation.input_ref, shapes, recorded.members))
-    silent = reading or recorded.error or recorded.operation in _SECRET_ACTIONS or not recorded.answer
-    shown["responseElements"] = None if silent else _limited(_shown(operation.output_ref, shapes, recorded.answer))
-    shown |= {"requestID": recorded.request_id, "eventID": event_id, "readOnly": reading}
-    if resources:
-        shown["resources"] = [{"accountId": recorded.account, "type": type, "ARN": name} for type, name in resources if ":" in name] or None
+    if call.error:
+        shown["errorCode"] = call.error
+        shown["errorMessage"] = call.message
+    shown["requestParameters"] = _limited(_shown(operation.input_ref, shapes, event.members))
+    silent = event.operation in _SECRET_ACTIONS or not event.answer
+    shown["responseElements"] = None if silent else _limited(_shown(operation.output_ref, shapes, event.answer))
+    shown |= {"requestID": call.request_id, "eventID": event.id, "readOnly": event.reads}
+    named = [{"accountId": event.account, "type": type, "ARN": name} for type, name in event.resources if ":" in name]
+    if named:
+        shown["resources"] = named
     shown |= {
         "eventType": "AwsApiCall",
-        "managementEvent": kind is None,
-        "recipientAccountId": recorded.account,
-        "eventCategory": "Management" if kind is None else "Data",
+        "managementEvent": event.type is None,
+        "recipientAccountId": event.account,
+        "eventCategory": event.category,
     }
-    if not by_service and (host := request.headers.get("host")):
-        shown["tlsDetails"] = {"clientProvidedHostHeader": host}
+    if call.host:
+        shown["tlsDetails"] = {"clientProvidedHostHeader": call.host}
     return {key: value for key, value in shown.items() if value is not None or key in ("requestParameters", "responseElements")}
 
 
@@ -152,11 +124,13 @@ def _value(ref: Ref, shapes: Any, value: Any) -> Any:
 
 
 def _members(shape: Shape, shapes: Any, value: Any) -> Any:
-    if isinstance(value, msgspec.Raw):
+    if not isinstance(value, dict):
         return None
     shown = {}
     for member, ref in shape.members.items():
-        inner = value.get(member) if isinstance(value, dict) else getattr(value, member, None)
+        inner = value.get(member)
+        if inner is None:
+            inner = value.get(wire_name(ref, shapes[ref.shape], member))
         if inner is None or ref.streaming or shapes[ref.shape].streaming:
             continue
         written = _value(ref, shapes, inner)

@@ -1,8 +1,8 @@
-"""What happened: calls become events, which are found for ninety days and handed to the trails that want them."""
+"""What happened: calls become events, which are found for ninety days and handed to the trails and event data stores that want them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -11,133 +11,79 @@ from fogbank.kernel import paging
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, operation, task
-from fogbank.kernel.telemetry import Recorded
-from fogbank.services.cloudtrail import kinds
-from fogbank.services.cloudtrail.documents import document, name_of, source_of
-from fogbank.services.cloudtrail.selectors import wants
-from fogbank.services.cloudtrail.state import EVENTS, EVENTS_BY_AGE, KEPT_MS, PENDING, TRAILS, Event, Pending, Trail
+from fogbank.kernel.telemetry import ANSWERED, ASKED, UNHEARD, Heard
+from fogbank.services.cloudtrail import chunks, destinations, kinds
+from fogbank.services.cloudtrail.documents import document
+from fogbank.services.cloudtrail.event import Event, name_of, source_of
+from fogbank.services.cloudtrail.state import CHUNKS, CHUNKS_BY_AGE, KEPT_MS, STORES, TRAILS, Chunk
 from fogbank.store.tables import At
 
 _FAR_MS = 1 << 52
-_AT_ONCE = 500
-_NAMING = (
-    ("BucketName", "AWS::S3::Bucket"),
-    ("Bucket", "AWS::S3::Bucket"),
-    ("TableName", "AWS::DynamoDB::Table"),
-    ("FunctionName", "AWS::Lambda::Function"),
-    ("QueueUrl", "AWS::SQS::Queue"),
-    ("QueueName", "AWS::SQS::Queue"),
-    ("TopicArn", "AWS::SNS::Topic"),
-    ("StreamName", "AWS::Kinesis::Stream"),
-    ("StreamARN", "AWS::Kinesis::Stream"),
-    ("KeyId", "AWS::KMS::Key"),
-    ("RoleName", "AWS::IAM::Role"),
-    ("RoleArn", "AWS::IAM::Role"),
-    ("UserName", "AWS::IAM::User"),
-    ("GroupName", "AWS::IAM::Group"),
-    ("PolicyArn", "AWS::IAM::Policy"),
-    ("SecretId", "AWS::SecretsManager::Secret"),
-    ("TrailName", "AWS::CloudTrail::Trail"),
-)
-"""Members that name a resource, and of which type."""
+_AT_ONCE = 50
+_ITSELF = "cloudtrail.amazonaws.com"
 
 
-def arn_of(trail: Trail) -> str:
-    return f"arn:aws:cloudtrail:{trail.region}:{trail.account}:trail/{trail.name}"
+def follows(at: At) -> tuple[Callable[[str, str], int], Wait]:
+    """Which calls become events: management always, data where a trail that logs or a store has selected some of the type."""
+    selected = destinations.data_types(at)
 
-
-def follows(at: At) -> tuple[Callable[[str, str], bool], Wait]:
-    """Which calls become events: management always, data where a trail that logs has selected some of the type."""
-    selected = {kind for trail in TRAILS.scan(at) if trail.logging for kind in kinds.TYPES if wants_type(trail, kind)}
-
-    def follow(service: str, operation: str) -> bool:
+    def follow(service: str, operation: str) -> int:
         kind = kinds.data_type(service, operation)
-        return kind is None or kind in selected
+        if kind is not None and kind not in selected:
+            return UNHEARD
+        return ASKED if kinds.reads(service, operation) or (service == "dynamodb" and kind) else ANSWERED
 
-    return follow, Wait((TRAILS.watch(),), _FAR_MS)
-
-
-def wants_type(trail: Trail, kind: str) -> bool:
-    """Whether a trail's selectors speak of a type of data events."""
-    for selector in trail.advanced:
-        if any(f["Field"] == "resources.type" and kind in f.get("Equals", ()) for f in selector["FieldSelectors"]):
-            return True
-    return any(resource["Type"] == kind for selector in trail.basic for resource in selector.get("DataResources", ()))
+    return follow, Wait((TRAILS.watch(), STORES.watch()), _FAR_MS)
 
 
-def gather(ctx: Context, told: list[Any]) -> None:
+def gather(ctx: Context, told: list[Heard]) -> None:
     """Calls that are over become events."""
-    trails = [trail for trail in TRAILS.scan(ctx) if trail.logging]
-    first = next(EVENTS_BY_AGE.scan(ctx), None) is None
-    for recorded in told:
-        if recorded.account:
-            _keep(ctx, recorded, trails)
-    if first:
+    wanted = destinations.Destinations(ctx)
+    writing: dict[tuple[str, str], chunks.Writing] = {}
+    if next(CHUNKS_BY_AGE.scan(ctx), None) is None:
         ctx.later("cloudtrail.forget", None, at_ms=ctx.now + KEPT_MS)
-
-
-def _keep(ctx: Context, recorded: Recorded, trails: list[Trail]) -> None:
-    kind = kinds.data_type(recorded.service, recorded.operation)
-    region = "us-east-1" if recorded.service in kinds.GLOBAL else recorded.region
-    resources = _resources(recorded)
-    event_id = ctx.random.uuid()
-    written = document(recorded, event_id, region, kind, resources)
-    event = Event(
-        account=recorded.account,
-        region=region,
-        at_ms=recorded.at_ms,
-        number=ctx.tx.unique(),
-        id=event_id,
-        name=name_of(recorded.service, recorded.operation),
-        source=source_of(recorded.service),
-        read=written["readOnly"],
-        category=written["eventCategory"],
-        user=recorded.principal.session_name or recorded.principal.name,
-        user_arn=recorded.principal.arn,
-        access_key=recorded.access_key,
-        resources=resources,
-        resource_type=kind or "",
-        document=msgspec.json.encode(written),
-    )
-    if kind is None:
-        EVENTS.put(ctx, event)
-    for trail in trails:
-        if trail.account == event.account and (trail.multi_region or trail.region == region) and wants(trail, event, recorded.service):
-            PENDING.put(ctx, Pending(trail=arn_of(trail), region=region, at_ms=event.at_ms, number=event.number, document=event.document))
-
-
-def _resources(recorded: Recorded) -> tuple[tuple[str, str], ...]:
-    """What the request names, by type."""
-    found: dict[str, str] = {}
-    for member, kind in _NAMING:
-        value = getattr(recorded.members, member, None)
-        if isinstance(value, str) and value:
-            found.setdefault(kind, value)
-    if recorded.service == "s3" and recorded.members is not None and (key := getattr(recorded.members, "Key", None)):
-        found["AWS::S3::Object"] = f"arn:aws:s3:::{recorded.members.Bucket}/{key}"
-    return tuple(found.items())
+    for heard in told:
+        account, region, what, who, packed = heard
+        if not account or (who.service == _ITSELF and what[0] == "events"):
+            continue  # what comes of telling EventBridge is no event of its own: it would never end
+        if what[0] in kinds.GLOBAL:
+            region = "us-east-1"
+        id = ""
+        if kinds.data_type(*what) is None:
+            chunk = writing.get((account, region))
+            if chunk is None:
+                chunk = writing[account, region] = chunks.Writing(ctx, account, region)
+            id = chunk.add(what, who, packed)
+        if account in wanted:
+            wanted.offer(chunks.heard(heard, region, id or ctx.random.uuid()))
+    for chunk in writing.values():
+        chunk.put()
+    wanted.put()
 
 
 @task("forget")
 def forget(ctx: Context, payload: Any) -> None:
-    """Forgets events older than ninety days, and comes back when the next one will be."""
-    for count, old in enumerate(EVENTS_BY_AGE.scan(ctx)):
-        due_ms = old.at_ms + KEPT_MS
+    """Forgets events older than ninety days, and comes back when the next ones will be."""
+    for count, old in enumerate(CHUNKS_BY_AGE.scan(ctx)):
+        due_ms = old.until_ms + KEPT_MS
         if due_ms > ctx.now or count == _AT_ONCE:
             ctx.later("cloudtrail.forget", None, at_ms=max(due_ms, ctx.now))
             return
-        EVENTS.delete(ctx, old)
+        CHUNKS.delete(ctx, old)
 
 
-_ATTRIBUTES: dict[str, Callable[[Event, str], bool]] = {
+_OF_CALLS: dict[str, Callable[[str, str, str], bool]] = {
+    "EventName": lambda service, operation, value: name_of(service, operation) == value,
+    "ReadOnly": lambda service, operation, value: kinds.reads(service, operation) == (value.lower() == "true"),
+    "EventSource": lambda service, operation, value: source_of(service) == value,
+}
+"""What an operation alone can tell: chunks without such are not even opened."""
+_OF_EVENTS: dict[str, Callable[[Event, str], bool]] = {
     "EventId": lambda e, v: e.id == v,
-    "EventName": lambda e, v: e.name == v,
-    "ReadOnly": lambda e, v: e.read == (v.lower() == "true"),
     "Username": lambda e, v: e.user == v,
     "ResourceType": lambda e, v: any(kind == v for kind, _ in e.resources),
     "ResourceName": lambda e, v: any(v in (name, name.rpartition("/")[2], name.rpartition(":")[2]) for _, name in e.resources),
-    "EventSource": lambda e, v: e.source == v,
-    "AccessKeyId": lambda e, v: e.access_key == v,
+    "AccessKeyId": lambda e, v: e.call.access_key == v,
 }
 
 
@@ -153,21 +99,46 @@ def lookup_events(ctx: Context, req: Any) -> Answer:
     attributes = req.LookupAttributes or ()
     if len(attributes) > 1:
         raise ServiceException("InvalidLookupAttributesException", "You can only specify one lookup attribute.")
-    start_ms, end_ms = req.StartTime or 0, req.EndTime or ctx.now
+    start_ms, end_ms = int(req.StartTime or 0), int(req.EndTime or ctx.now)
     if start_ms > end_ms:
         raise ServiceException("InvalidTimeRangeException", "Start time must be before end time.")
+    by = (attributes[0].AttributeKey, attributes[0].AttributeValue) if attributes else None
     after = paging.place(req.NextToken, _bad_token)
-    before: tuple[int, ...] = (int(end_ms) + 1,)
+    found, more = paging.page(_found(ctx, start_ms, end_ms, by, after), req.MaxResults or 50)
+    return {"Events": [_described(event) for _, event in found], "NextToken": paging.token(found[-1][0]) if more else None}
+
+
+def _found(ctx: Context, start_ms: int, end_ms: int, by: tuple[str, str] | None, after: str | None) -> Iterator[tuple[str, Event]]:
+    """Events with their places, latest first."""
+    start_ms = max(start_ms, ctx.now - KEPT_MS)
+    before: tuple[int, ...] = (end_ms + 1,)
+    last = None
     if after is not None:
-        parts = after.split(".")
-        if len(parts) != 2:
+        parts = [paging.number(part, _bad_token) for part in after.split(".")]
+        if len(parts) != 3:
             raise _bad_token()
-        before = (paging.number(parts[0], _bad_token), int(parts[1]))
-    tests = [(_ATTRIBUTES[a.AttributeKey], a.AttributeValue) for a in attributes]
-    events = EVENTS.scan(ctx, ctx.account, ctx.region, at=int(start_ms), before=before, reverse=True)
-    found, more = paging.page((e for e in events if all(test(e, value) for test, value in tests)), req.MaxResults or 50)
-    token = paging.token(f"{found[-1].at_ms}.{found[-1].number}") if more else None
-    return {"Events": [_described(event) for event in found], "NextToken": token}
+        before, last = (parts[0], parts[1] + 1), parts[2]
+    for chunk in CHUNKS.scan(ctx, ctx.account, ctx.region, before=before, reverse=True):
+        if chunk.until_ms < start_ms:
+            return
+        upto, last = last, None
+        if by is not None and not _may_have(chunk, *by):
+            continue
+        for number, event in chunks.events(ctx, chunk, upto):
+            if start_ms <= event.call.at_ms <= end_ms and (by is None or _is(event, *by)):
+                yield f"{chunk.at_ms}.{chunk.number}.{number}", event
+
+
+def _may_have(chunk: Chunk, key: str, value: str) -> bool:
+    if key == "EventId":
+        return value.startswith(chunk.id)
+    test = _OF_CALLS.get(key)
+    return test is None or any(test(service, operation, value) for service, operation in chunk.what)
+
+
+def _is(event: Event, key: str, value: str) -> bool:
+    test = _OF_CALLS.get(key)
+    return test(event.service, event.operation, value) if test is not None else _OF_EVENTS[key](event, value)
 
 
 def _bad_token() -> ServiceException:
@@ -178,11 +149,11 @@ def _described(event: Event) -> dict[str, Any]:
     return {
         "EventId": event.id,
         "EventName": event.name,
-        "ReadOnly": "true" if event.read else "false",
-        "AccessKeyId": event.access_key or None,
-        "EventTime": event.at_ms // 1000 * 1000,
+        "ReadOnly": "true" if event.reads else "false",
+        "AccessKeyId": event.call.access_key or None,
+        "EventTime": event.call.at_ms // 1000 * 1000,
         "EventSource": event.source,
         "Username": event.user or None,
         "Resources": [{"ResourceType": kind, "ResourceName": name} for kind, name in event.resources],
-        "CloudTrailEvent": event.document.decode(),
+        "CloudTrailEvent": msgspec.json.encode(document(event)).decode(),
     }

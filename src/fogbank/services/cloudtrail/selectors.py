@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
-from fogbank.services.cloudtrail.state import Event, Trail
+from fogbank.services.cloudtrail.event import Event
+from fogbank.services.cloudtrail.state import Trail
 
 DEFAULT: tuple[dict[str, Any], ...] = (
     {"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": [], "ExcludeManagementEventSources": []},
@@ -80,9 +81,9 @@ def advanced(given: Any) -> tuple[dict[str, Any], ...]:
     return tuple(out)
 
 
-def wants(trail: Trail, event: Event, service: str) -> bool:
+def wants(trail: Trail, event: Event) -> bool:
     """Whether a trail delivers an event."""
-    if not trail.global_events and service in ("iam", "sts"):
+    if not trail.global_events and event.service in ("iam", "sts"):
         return False
     if trail.advanced:
         return selected(trail.advanced, event)
@@ -91,12 +92,12 @@ def wants(trail: Trail, event: Event, service: str) -> bool:
 
 def _basic_wants(selector: dict[str, Any], event: Event) -> bool:
     kind = selector["ReadWriteType"]
-    if (kind == "ReadOnly" and not event.read) or (kind == "WriteOnly" and event.read):
+    if (kind == "ReadOnly" and not event.reads) or (kind == "WriteOnly" and event.reads):
         return False
     if event.category == "Management":
         return selector["IncludeManagementEvents"] and event.source not in selector["ExcludeManagementEventSources"]
     return any(
-        resource["Type"] == event.resource_type and any(_under(value, event) for value in resource["Values"])
+        resource["Type"] == (event.type or "") and any(_under(value, event) for value in resource["Values"])
         for resource in selector["DataResources"]
     )
 
@@ -137,10 +138,10 @@ def _holds(field: dict[str, Any], event: Event) -> bool:
         "eventName": [event.name],
         "eventSource": [event.source],
         "eventType": ["AwsApiCall"],
-        "readOnly": ["true" if event.read else "false"],
-        "resources.type": [event.resource_type],
+        "readOnly": ["true" if event.reads else "false"],
+        "resources.type": [(event.type or "")],
         "resources.ARN": _names(event),
-        "userIdentity.arn": [event.user_arn],
+        "userIdentity.arn": [event.who.arn],
     }[field["Field"]]
     for name, test in _TESTS.items():
         if name in field and not any(test(v, w) for v in values for w in field[name]):

@@ -12,11 +12,11 @@ from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.cloudtrail import selectors
 from fogbank.services.cloudtrail.delivering import begin, prefix_of
-from fogbank.services.cloudtrail.events import arn_of
-from fogbank.services.cloudtrail.state import DIGESTS, FILES, PENDING, TRAILS, Trail
+from fogbank.services.cloudtrail.destinations import PRINCIPAL, arn_of
+from fogbank.services.cloudtrail.stores import get_store
+from fogbank.services.cloudtrail.state import DIGESTS, FILES, PENDING, STORES, TRAILS, Store, Trail
 from fogbank.store.tables import Table, change
 
-PRINCIPAL = "cloudtrail.amazonaws.com"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LIMIT = 5
 
@@ -66,7 +66,7 @@ def describe(trail: Trail) -> dict[str, Any]:
 def arn_of_request(ctx: Context, req: Any) -> str | None:
     """The trail that a request is about."""
     name = next((v for m in ("Name", "TrailName", "ResourceId") if isinstance(v := getattr(req, m, None), str)), None)
-    if name is None:
+    if name is None or ":eventdatastore/" in name or ctx.operation.endswith("EventDataStore"):
         return None
     return name if name.startswith("arn:") else ctx.arn(f"trail/{name}")
 
@@ -292,13 +292,21 @@ def get_event_selectors(ctx: Context, req: Any) -> Answer:
     return _selectors(trail_at(ctx, req.TrailName, home=False))
 
 
-def _tagged(ctx: Context, arn: str) -> Trail:
+def _tagged(ctx: Context, arn: str) -> Trail | Store:
+    """Errors: CloudTrailARNInvalidException, ResourceNotFoundException."""
     if not arn.startswith("arn:"):
         raise ServiceException("CloudTrailARNInvalidException", f"{arn} is not a valid ARN.")
-    found = get_trail_of(ctx, arn)
+    found = get_store(ctx, arn) if ":eventdatastore/" in arn else get_trail_of(ctx, arn)
     if found is None or found.account != ctx.account:
         raise ServiceException("ResourceNotFoundException", f"The resource {arn} does not exist.")
     return found
+
+
+def _retag(ctx: Context, tagged: Trail | Store, after: dict[str, str]) -> None:
+    if isinstance(tagged, Trail):
+        TRAILS.put(ctx, change(tagged, tags=after))
+    else:
+        STORES.put(ctx, change(tagged, tags=after))
 
 
 def tags_of(ctx: Context, arn: str) -> dict[str, str] | None:
@@ -308,26 +316,26 @@ def tags_of(ctx: Context, arn: str) -> dict[str, str] | None:
 
 @operation("AddTags")
 def add_tags(ctx: Context, req: Any) -> Answer:
-    """Adds tags to a trail, up to 50. Errors: ResourceNotFoundException, TagsLimitExceededException."""
-    trail = _tagged(ctx, req.ResourceId)
-    after = trail.tags | {tag.Key: tag.Value or "" for tag in req.TagsList}
+    """Adds tags to a trail or an event data store, up to 50. Errors: ResourceNotFoundException, TagsLimitExceededException."""
+    tagged = _tagged(ctx, req.ResourceId)
+    after = tagged.tags | {tag.Key: tag.Value or "" for tag in req.TagsList}
     if len(after) > 50:
         raise ServiceException("TagsLimitExceededException", "The number of tags exceeds the limit of 50.")
-    TRAILS.put(ctx, change(trail, tags=after))
+    _retag(ctx, tagged, after)
     return {}
 
 
 @operation("RemoveTags")
 def remove_tags(ctx: Context, req: Any) -> Answer:
-    """Removes tags of a trail. Errors: ResourceNotFoundException."""
-    trail = _tagged(ctx, req.ResourceId)
+    """Removes tags. Errors: ResourceNotFoundException."""
+    tagged = _tagged(ctx, req.ResourceId)
     gone = {tag.Key for tag in req.TagsList}
-    TRAILS.put(ctx, change(trail, tags={k: v for k, v in trail.tags.items() if k not in gone}))
+    _retag(ctx, tagged, {k: v for k, v in tagged.tags.items() if k not in gone})
     return {}
 
 
 @operation("ListTags")
 def list_tags(ctx: Context, req: Any) -> Answer:
-    """The tags of up to 20 trails. Errors: ResourceNotFoundException."""
+    """The tags of up to 20 trails and event data stores. Errors: ResourceNotFoundException."""
     found = [{"ResourceId": arn, "TagsList": tags.pairs(_tagged(ctx, arn).tags)} for arn in req.ResourceIdList]
     return {"ResourceTagList": found}

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from fogbank.kernel.context import Context
+from fogbank.languages import documents
 from fogbank.services.events.addresses import get_rule, rule_of_arn, rule_of_request
 from fogbank.services.events.state import Rule
 
@@ -24,8 +23,8 @@ def _asked(*path: str) -> Callable[[Context, Any], list[str] | None]:
         if not text:
             return None
         try:
-            found = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+            found = documents.read(text)
+        except documents.Malformed:
             return None
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None

@@ -6,12 +6,11 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
-
 from fogbank.delivery import http
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation, task
+from fogbank.languages import documents
 from fogbank.services.events import credentials, encryption, paged
 from fogbank.services.events.addresses import connection_arn, invalid, missing, there
 from fogbank.services.events.state import CONNECTIONS, Connection
@@ -131,10 +130,9 @@ def fetch_token(ctx: Context, connection: Connection) -> dict[str, Any]:
 
 def _token(body: bytes) -> str | None:
     try:
-        found = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+        token = documents.read_object(body).get("access_token")
+    except documents.Malformed:
         return None
-    token = found.get("access_token") if isinstance(found, dict) else None
     return token if isinstance(token, str) and token else None
 
 

@@ -36,7 +36,9 @@ _CODES = (
     (("Invalid", "Validation", "Missing"), "INVALID_PARAMETER"),
     (("NotImplemented",), "SDK_CLIENT_ERROR"),
 )
-OWN_CODES = frozenset({"THIRD_ACCOUNT_HOP_DETECTED", "THIRD_REGION_HOP_DETECTED", "CONNECTION_FAILURE", "TIMEOUT"})
+OWN_CODES = frozenset(
+    {"THIRD_ACCOUNT_HOP_DETECTED", "THIRD_BUS_HOP_DETECTED", "THIRD_REGION_HOP_DETECTED", "CONNECTION_FAILURE", "TIMEOUT"}
+)
 
 
 class Job(NamedTuple):
@@ -61,7 +63,7 @@ class Job(NamedTuple):
         if not role_arn and self.rule.role_arn and self.target.arn.split(":", 3)[2] in ("kinesis", "firehose", "events"):
             role_arn = self.rule.role_arn
         if role_arn:
-            return Role(role_arn, encryption.PRINCIPAL, self.rule.name)
+            return Role(role_arn, encryption.PRINCIPAL, self.rule.name, self.rule_arn, self.rule.account)
         return self.itself()
 
     def itself(self) -> Acting:
@@ -69,7 +71,7 @@ class Job(NamedTuple):
 
 
 class Waits(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A job in the outbox. `admitted`: the rate of the target lets it through."""
+    """A job in the outbox. `admitted`: the rate of the target lets it through. `forwarded`: the event came from another bus."""
 
     account: str
     region: str
@@ -83,6 +85,7 @@ class Waits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     retries: int
     due_ms: int
     admitted: bool = False
+    forwarded: bool = False
 
 
 def begin(ctx: Context, bus: Bus, rule: Rule, target: Target, event: Event, *, at_once: bool) -> bool:
@@ -106,10 +109,8 @@ def later(ctx: Context, job: Job, at_ms: int) -> None:
     except ServiceException as refused:  # the key was taken away meanwhile
         give_up(ctx, job, refused, "")
         return
-    waits = Waits(
-        rule.account, rule.region, rule.bus, rule.name, job.target.id, sealed, event.at_ms, event.ingested_at_ms, *job.attempts, at_ms
-    )
-    put(ctx, waits, at_ms)
+    whose = (rule.account, rule.region, rule.bus, rule.name, job.target.id)
+    put(ctx, Waits(*whose, sealed, event.at_ms, event.ingested_at_ms, *job.attempts, at_ms, forwarded=event.forwarded), at_ms)
 
 
 def read(payload: Any) -> Waits:
@@ -130,8 +131,15 @@ def taken_up(ctx: Context, waits: Waits) -> Job | None:
     target = next((one for one in rule.targets if one.id == waits.target), None)
     if target is None:
         return None
-    event = Event.read(encryption.opened(ctx, waits.event), waits.at_ms, waits.ingested_at_ms)
+    event = Event.read(encryption.opened(ctx, waits.event), waits.at_ms, waits.ingested_at_ms)._replace(forwarded=waits.forwarded)
     return Job(bus, rule, rule_arn(rule), target, event, Attempts(waits.since_ms, waits.retries), waits.due_ms)
+
+
+def not_opened(ctx: Context, waits: Waits) -> None:
+    """The KMS key cannot be used now. It is tried again, for a day: nobody knows what the event says, so nothing could be buried."""
+    then = attempts.after_failure(Attempts(waits.since_ms, waits.retries), RetryPolicy(), waits.due_ms, ctx.random)
+    if not then.exhausted:
+        put(ctx, msgspec.structs.replace(waits, retries=then.attempts.retries, due_ms=then.at_ms), then.at_ms)
 
 
 def attempt(ctx: Context, job: Job, send: Callable[[Context, Job], None]) -> None:

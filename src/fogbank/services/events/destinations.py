@@ -9,7 +9,6 @@ Source: "API destinations as targets in Amazon EventBridge" in the Amazon EventB
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import quote
 
@@ -20,7 +19,7 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, Waiting, operation
-from fogbank.languages import paths
+from fogbank.languages import documents, paths
 from fogbank.services.events import connections, credentials, inputs, paged
 from fogbank.services.events.addresses import bad, connection_arn, destination_arn, missing, there
 from fogbank.services.events.delivering import Job
@@ -30,7 +29,6 @@ from fogbank.store import change
 
 TIMEOUT_S = 5
 AGAIN = frozenset({401, 407, 409, 429})
-_address = re.compile(r"https?://[^\s/?#]+([/?#]\S*)?").fullmatch
 _FIXED = frozenset({"host", "content-length", "transfer-encoding", "connection", "via", "x-forwarded-for"})
 """Headers that nobody may set."""
 
@@ -67,7 +65,7 @@ def _configured(ctx: Context, destination: Destination, req: Any) -> Destination
     """The destination with what a request sets; put."""
     if req.ConnectionArn is not None and _connection(ctx, req.ConnectionArn) is None:
         raise missing(f"Connection {req.ConnectionArn}")
-    if req.InvocationEndpoint is not None and not _address(req.InvocationEndpoint):
+    if req.InvocationEndpoint is not None and http.address(req.InvocationEndpoint) is None:
         raise bad("InvocationEndpoint", "It must be the address of an HTTPS endpoint.")
     given = {
         "connection_arn": req.ConnectionArn,
@@ -223,10 +221,9 @@ def request(job: Job, destination: Destination, parameters: dict[str, Any], kind
 def _with_members(body: bytes, members: dict[str, str]) -> bytes:
     """The connection's body parameters, added to a body that is an object."""
     try:
-        whole = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+        return msgspec.json.encode({**documents.read_object(body), **members})
+    except documents.Malformed:
         return body
-    return msgspec.json.encode({**whole, **members}) if isinstance(whole, dict) else body
 
 
 def _value(value: str, event: Event) -> str:

@@ -12,13 +12,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Event(NamedTuple):
-    """`text` is AWS's envelope; `body` the same, parsed."""
+    """`text` is AWS's envelope; `body` the same, parsed. `forwarded`: it came from another bus."""
 
     id: str
     at_ms: int
     ingested_at_ms: int
     text: bytes
     body: dict[str, Any]
+    forwarded: bool = False
 
     @classmethod
     def made(

@@ -1,6 +1,6 @@
 """From bus to bus: of the same account, of another, of another region. An event keeps its id, its account and its region.
 
-An event crosses the border of its account, and of its region, once: not a second time from where it came to.
+What came from another bus is not sent on to a third: so nothing goes round in circles.
 Source: "Sending and receiving events between AWS accounts" and "... between AWS Regions" in the Amazon EventBridge User Guide.
 """
 
@@ -38,7 +38,7 @@ def conditions(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def send(ctx: Context, job: Job) -> None:
-    """Errors: ResourceNotFoundException, AccessDeniedException, THIRD_ACCOUNT_HOP_DETECTED, THIRD_REGION_HOP_DETECTED."""
+    """Errors: ResourceNotFoundException, AccessDeniedException, and those of a third bus."""
     where = address_of_arn(job.target.arn)
     bus = get_bus(ctx, where) if where is not None else None
     if bus is None:
@@ -48,13 +48,15 @@ def send(ctx: Context, job: Job) -> None:
         raise ServiceException("THIRD_ACCOUNT_HOP_DETECTED", "The event came from another account: it is not sent on to a third.")
     if bus.region != job.rule.region and body["region"] != job.rule.region:
         raise ServiceException("THIRD_REGION_HOP_DETECTED", "The event came from another region: it is not sent on to a third.")
+    if job.event.forwarded:
+        raise ServiceException("THIRD_BUS_HOP_DETECTED", "The event came from another event bus: it is not sent on to a third.")
     acting = job.acting()
     if isinstance(acting, Role):
         values = {name.replace(":", "__"): value for name, value in conditions(body).items()}
         ctx.as_role(acting).authorize(ACTION, job.target.arn, events__eventBusInvocation="true", **values)
     else:
         _check_account(ctx, job, bus)
-    routing.route(ctx, bus, job.event)
+    routing.route(ctx, bus, job.event._replace(forwarded=True))
 
 
 def _check_account(ctx: Context, job: Job, bus: Bus) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fogbank.languages import paths
+from fogbank.languages import documents, paths
 from fogbank.services.events.addresses import invalid
 from fogbank.services.events.event import Event
 from fogbank.services.events.state import Rule, Target
@@ -63,8 +63,8 @@ def check(target: Target) -> None:
         raise invalid(f"Only one of Input, InputPath, or InputTransformer must be provided for target {target.id}.")
     if "Input" in settings:
         try:
-            json.loads(settings["Input"])
-        except ValueError:
+            documents.read(settings["Input"])
+        except documents.Malformed:
             raise invalid(f"JSON syntax error in input for target {target.id}.") from None
     elif settings.get("InputPath"):
         check_path(settings["InputPath"], target.id)
@@ -103,6 +103,8 @@ def _check_json(text: str, id: str) -> None:
         while place < len(text):
             _, place = json.JSONDecoder(strict=False).raw_decode(text, place)
             place += len(text[place:]) - len(text[place:].lstrip())
+    except RecursionError:
+        raise invalid(f"Invalid InputTemplate for target {id} : it is nested too deeply.") from None
     except json.JSONDecodeError as wrong:
         where = f'[Source: (String)"{text}"; line: {wrong.lineno}, column: {wrong.colno}]'
         raise invalid(f"Invalid InputTemplate for target {id} : {where}.") from None

@@ -9,6 +9,7 @@ import msgspec
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
+from fogbank.languages import documents
 from fogbank.services.events import delivering, forwarding, routing, rules
 from fogbank.services.events.addresses import address, bus_arn, get_bus, invalid
 from fogbank.services.events.event import Event
@@ -18,7 +19,6 @@ BYTES_LIMIT = 1_048_576
 DETAIL_TYPE_LIMIT = 128
 TIME_BYTES = 14
 _MANDATORY = ("id", "account", "source", "time", "region", "resources", "detail-type")
-_decode = msgspec.json.Decoder().decode
 
 
 class Refused(Exception):
@@ -85,11 +85,9 @@ def read(ctx: Context, entry: Any, source: str, account: str, region: str) -> Ev
     if not entry.Detail:
         raise required("Detail")
     try:
-        detail = _decode(entry.Detail)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        detail = None
-    if not isinstance(detail, dict):
-        raise Refused("MalformedDetail", "Detail is malformed.")
+        detail = documents.read_object(entry.Detail)
+    except documents.Malformed:
+        raise Refused("MalformedDetail", "Detail is malformed.") from None
     return Event.made(
         id=ctx.random.uuid(),
         source=source,
@@ -127,11 +125,9 @@ def test_event_pattern(ctx: Context, req: Any) -> Answer:
     """
     pattern = rules.compiled(req.EventPattern)
     try:
-        event = _decode(req.Event)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        event = None
-    if not isinstance(event, dict):
-        raise invalid("Parameter Event is not valid. Reason: The event is not a valid JSON object.")
+        event = documents.read_object(req.Event)
+    except documents.Malformed:
+        raise invalid("Parameter Event is not valid. Reason: The event is not a valid JSON object.") from None
     for name in _MANDATORY:
         if name not in event:
             raise invalid(f"Parameter Event is not valid. Reason: The event does not have the mandatory field {name}.")

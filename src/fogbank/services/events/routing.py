@@ -27,7 +27,7 @@ def route(ctx: Context, bus: Bus, event: Event, *, only: tuple[str, ...] = (), r
             encryption.data_key(ctx, bus)
         matched = [rule for rule in _matching(ctx, bus, event) if not only or rule_arn(rule) in only]
     except ServiceException as refused:
-        _bury(ctx, bus, event, refused)
+        bury(ctx, bus, event, refused)
         return room
     for rule in matched:
         room = triggered(ctx, bus, rule, event, room)
@@ -65,7 +65,7 @@ def _may(rule: Rule, body: dict[str, Any]) -> bool:
     return not (detail.get("managementEvent") and detail.get("readOnly"))
 
 
-def _bury(ctx: Context, bus: Bus, event: Event, refused: ServiceException) -> None:
+def bury(ctx: Context, bus: Bus, event: Event, refused: ServiceException) -> None:
     """An event that could not be handled under the bus's KMS key goes to the bus's dead-letter queue, where it has one."""
     if not bus.dead_letter_arn:
         return

@@ -10,7 +10,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.events import encryption, inputs, paged, rules
-from fogbank.services.events.addresses import address_of_arn, bus_at, invalid, missing, over_limit
+from fogbank.services.events.addresses import address_of_arn, invalid, missing, over_limit, readable_bus_at
 from fogbank.services.events.buses import dead_letter_arn
 from fogbank.services.events.state import DESTINATIONS, RULES, TARGETS_LIMIT, Rule, Target
 from fogbank.store import change
@@ -38,7 +38,7 @@ def put_targets(ctx: Context, req: Any) -> Answer:
     Errors: ResourceNotFoundException, LimitExceededException, ManagedRuleException, ValidationException. Source: PutTargets.
     """
     bus, rule = rules.open_rule_at(ctx, req.EventBusName, req.Rule)
-    rules.check_managed(rule)
+    rules.check_managed(ctx, rule)
     if len(req.Targets) > ENTRIES_LIMIT:
         raise invalid(f"The maximum number of entries per request is {ENTRIES_LIMIT}.")
     after = {target.id: target for target in rule.targets}
@@ -118,7 +118,7 @@ def remove_targets(ctx: Context, req: Any) -> Answer:
     Errors: ResourceNotFoundException, ManagedRuleException. Source: API reference, RemoveTargets.
     """
     bus, rule = rules.open_rule_at(ctx, req.EventBusName, req.Rule)
-    rules.check_managed(rule, force=req.Force)
+    rules.check_managed(ctx, rule, force=req.Force)
     ids = set(req.Ids)
     kept = tuple([target for target in rule.targets if target.id not in ids])
     rules.put(ctx, bus, rule, change(rule, targets=kept))
@@ -144,7 +144,7 @@ def list_targets_by_rule(ctx: Context, req: Any) -> Answer:
 @operation("ListRuleNamesByTarget")
 def list_rule_names_by_target(ctx: Context, req: Any) -> Answer:
     """The names of the rules of a bus that have a target. Errors: ResourceNotFoundException (no bus). Source: ListRuleNamesByTarget."""
-    bus = bus_at(ctx, req.EventBusName)
+    bus = readable_bus_at(ctx, req.EventBusName)
     found = (
         rule.name
         for rule in RULES.scan(ctx, bus.account, bus.region, bus.name, after=paged.after(req))

@@ -9,7 +9,7 @@ from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.languages import patterns
 from fogbank.services.events import encryption, paged, scheduling, tagging
-from fogbank.services.events.addresses import Address, bus_at, get_rule, invalid, over_limit, rule_arn, rule_at
+from fogbank.services.events.addresses import Address, bus_at, get_rule, invalid, over_limit, readable_bus_at, rule_arn, rule_at
 from fogbank.services.events.state import DEFAULT, RULES, RULES_LIMIT, TRIGGERS, Bus, Rule, Trigger
 from fogbank.store import change
 
@@ -58,9 +58,16 @@ def open_rule_at(ctx: Context, bus_name: str | None, name: str) -> tuple[Bus, Ru
     return bus, encryption.open_rule(ctx, rule)
 
 
-def check_managed(rule: Rule, *, force: bool | None = False) -> None:
+def manager(ctx: Context) -> str:
+    """The service whose rule it is that the caller makes: it calls by itself, or as its service-linked role; "" for everybody else."""
+    principal = ctx.principal
+    _, linked, path = principal.issuer_arn.partition(":role/aws-service-role/")
+    return principal.name if principal.kind == "service" else path.partition("/")[0] if linked else ""
+
+
+def check_managed(ctx: Context, rule: Rule, *, force: bool | None = False) -> None:
     """Rules that a service made are the service's. Raises ManagedRuleException."""
-    if rule.managed_by and not force:
+    if rule.managed_by and not force and rule.managed_by != manager(ctx):
         raise ServiceException("ManagedRuleException", f"Rule {rule.name} is managed by {rule.managed_by}: it can't be changed directly.")
 
 
@@ -87,7 +94,7 @@ def put_rule(ctx: Context, req: Any) -> Answer:
         raise invalid(f"Parameter State is not valid. Reason: {WITH_READ_ONLY} does not apply to partner event buses.")
     before = get_rule(ctx, Address(bus.account, bus.region, bus.name), req.Name)
     if before is not None:
-        check_managed(before)
+        check_managed(ctx, before)
         before = encryption.open_rule(ctx, before)
     elif sum(1 for _ in RULES.scan(ctx, bus.account, bus.region, bus.name)) >= RULES_LIMIT:
         raise over_limit()
@@ -98,7 +105,7 @@ def put_rule(ctx: Context, req: Any) -> Answer:
         name=req.Name,
         created_at_ms=ctx.now,
         created_by=ctx.account,
-        managed_by=ctx.principal.name if ctx.principal.kind == "service" else "",
+        managed_by=manager(ctx),
         tags=tagging.read(req.Tags),
     )
     after = change(
@@ -115,7 +122,7 @@ def put_rule(ctx: Context, req: Any) -> Answer:
 
 def _switch(ctx: Context, req: Any, state: str) -> None:
     bus, rule = open_rule_at(ctx, req.EventBusName, req.Name)
-    check_managed(rule)
+    check_managed(ctx, rule)
     put(ctx, bus, rule, change(rule, state=state))
 
 
@@ -143,7 +150,7 @@ def delete_rule(ctx: Context, req: Any) -> Answer:
     rule = get_rule(ctx, Address(bus.account, bus.region, bus.name), req.Name)
     if rule is None:
         return None
-    check_managed(rule, force=req.Force)
+    check_managed(ctx, rule, force=req.Force)
     rule = encryption.open_rule(ctx, rule)
     if rule.targets:
         raise invalid("Rule can't be deleted since it has targets.")
@@ -175,7 +182,7 @@ def describe_rule(ctx: Context, req: Any) -> Answer:
 @operation("ListRules")
 def list_rules(ctx: Context, req: Any) -> Answer:
     """The rules of a bus, by name. Errors: ResourceNotFoundException (no bus). Source: API reference, ListRules."""
-    bus = bus_at(ctx, req.EventBusName)
+    bus = readable_bus_at(ctx, req.EventBusName)
     found = RULES.scan(ctx, bus.account, bus.region, bus.name, starting=req.NamePrefix or "", after=paged.after(req))
     page, token = paged.page(req, found, lambda rule: rule.name)
     shown = [_shown(encryption.open_rule(ctx, rule)) for rule in page]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fogbank.kernel.context import Context
+from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
 from fogbank.languages import schedules
 from fogbank.services.events import encryption, routing
@@ -56,5 +57,10 @@ def trigger(ctx: Context, payload: dict[str, Any]) -> Answer:
         detail_text=b"{}",
         ingested_at_ms=ctx.now,
     )
-    routing.triggered(ctx, bus, encryption.open_rule(ctx, rule), event)
+    try:
+        rule = encryption.open_rule(ctx, rule)
+    except ServiceException as refused:  # the next time is planned all the same
+        routing.bury(ctx, bus, event, refused)
+    else:
+        routing.triggered(ctx, bus, rule, event)
     return None

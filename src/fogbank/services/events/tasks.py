@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from fogbank.kernel.context import Context
+from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, task
 from fogbank.services.events import delivering, destinations, forwarding
 
@@ -15,7 +16,11 @@ from fogbank.services.events import delivering, destinations, forwarding
 def deliver(ctx: Context, payload: Any) -> Answer | Wait:
     """One attempt to bring an event to a target. An event whose rule or target is gone goes with it."""
     waits = delivering.read(payload)
-    job = delivering.taken_up(ctx, waits)
+    try:
+        job = delivering.taken_up(ctx, waits)
+    except ServiceException:
+        delivering.not_opened(ctx, waits)
+        return None
     if job is None:
         return None
     if ":api-destination/" in job.target.arn:

@@ -65,6 +65,7 @@ LINKED = {
     "redshift.amazonaws.com": Linked("Redshift", "AmazonRedshiftServiceLinkedRolePolicy"),
     "replication.dynamodb.amazonaws.com": Linked("DynamoDBReplication", "DynamoDBReplicationServiceRolePolicy"),
     "replicator.lambda.amazonaws.com": Linked("LambdaReplicator", "AWSLambdaReplicator"),
+    "schemas.amazonaws.com": Linked("Schemas", "AmazonEventBridgeSchemasServiceRolePolicy"),
     "securityhub.amazonaws.com": Linked("SecurityHub", "AWSSecurityHubServiceRolePolicy"),
     "spot.amazonaws.com": Linked("EC2Spot", "AWSEC2SpotServiceRolePolicy"),
     "spotfleet.amazonaws.com": Linked("EC2SpotFleet", "AWSEC2SpotFleetServiceRolePolicy"),

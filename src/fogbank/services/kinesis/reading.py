@@ -40,21 +40,21 @@ def page(ctx: Context, stream: Stream, shard: Shard, place: int, limit: int, siz
     size = arrived_ms = 0
     for batch in _from(ctx, stream, shard, place):
         content = encrypting.content_of(ctx, stream, batch)
-        kind = "KMS" if batch.data_key else "NONE"
-        skipped = max(0, place - batch.first)
-        shown = sequences.shown(shard.created_at_ms, shard.number, batch.first)
-        for position in range(skipped, batch.count):
+        kind, at_ms = "KMS" if batch.data_key else "NONE", batch.at_ms
+        first = batch.first + max(0, place - batch.first)
+        number = sequences.number(shard.created_at_ms, shard.number, first)
+        for position in range(first - batch.first, batch.count):
             key, data = content.keys[position], content.contents[position]
             size += len(data) + len(key)
             if records and (len(records) == limit or size > size_limit):
-                return Page(records, size - len(data) - len(key), batch.first + position, True, ctx.now - batch.at_ms, arrived_ms)
-            if position:
-                shown = sequences.shown(shard.created_at_ms, shard.number, batch.first + position)
-            record = {"SequenceNumber": shown, "ApproximateArrivalTimestamp": batch.at_ms, "Data": data, "EncryptionType": kind}
+                last_ms = at_ms if batch.first + position > first else arrived_ms
+                return Page(records, size - len(data) - len(key), batch.first + position, True, ctx.now - at_ms, last_ms)
+            record = {"SequenceNumber": str(number), "ApproximateArrivalTimestamp": at_ms, "Data": data, "EncryptionType": kind}
             if key:
                 record["PartitionKey"] = key
             records.append(record)
-            arrived_ms = batch.at_ms
+            number += sequences.STEP
+        arrived_ms = at_ms
         place = batch.first + batch.count
     return Page(records, size, place, False, 0, arrived_ms)
 

@@ -14,6 +14,8 @@ _SECONDS_AT = 148
 _PLACE_AT = 36
 _SHARD_AT = 4
 _VERSION = 2
+STEP = 1 << _PLACE_AT
+"""From one place's number to the next one's."""
 LARGEST_PLACE = (1 << 62) - 1
 
 
@@ -25,9 +27,14 @@ class Place(NamedTuple):
     shard: int
 
 
-def shown(made_ms: int, shard: int, place: int) -> str:
+def number(made_ms: int, shard: int, place: int) -> int:
     """The sequence number of a place in a shard."""
-    return str(1 << _TOP | made_ms // 1000 << _SECONDS_AT | place << _PLACE_AT | shard << _SHARD_AT | _VERSION)
+    return 1 << _TOP | made_ms // 1000 << _SECONDS_AT | place << _PLACE_AT | shard << _SHARD_AT | _VERSION
+
+
+def shown(made_ms: int, shard: int, place: int) -> str:
+    """The same, as text."""
+    return str(number(made_ms, shard, place))
 
 
 def read(text: str) -> Place | None:

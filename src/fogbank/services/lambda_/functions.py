@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.lambda_ import checks, packages, publishing, running, signing
+from fogbank.services.lambda_ import checks, making, packages, publishing, signing
 from fogbank.services.lambda_.addresses import address_of, arn, arn_of, function_at, get_version, number_of, version_at
 from fogbank.services.lambda_.describing import configuration
 from fogbank.services.lambda_.faults import conflict, invalid, no_function
@@ -179,7 +179,7 @@ def delete_function(ctx: Context, req: Any) -> Answer:
 
 def remove(ctx: Context, function: Function, version: Version) -> None:
     """One version goes, its environments, and its code, where no other has the same."""
-    ctx.later("lambda.retire", running.key_of(function, version))
+    ctx.later("lambda.retire", making.key_of(function, version))
     others = VERSIONS.scan(ctx, version.account, version.region, version.name)
     shared = any(o.package.blob == version.package.blob for o in others if o.number != version.number)
     VERSIONS.delete(ctx, version)

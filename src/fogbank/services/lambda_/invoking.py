@@ -147,6 +147,4 @@ def taken(ctx: Context, stream: running.Stream) -> tuple[list[bytes], running.Ra
         ctx.outside(f"piece {stream.asked}", stream.wait)
     stream.asked += 1
     pieces, stream.pieces = stream.pieces, []
-    if isinstance(stream.end, Exception):
-        raise stream.end
     return pieces, stream.end

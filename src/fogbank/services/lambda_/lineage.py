@@ -10,8 +10,6 @@ import re
 from functools import lru_cache
 from hashlib import sha256
 
-from fogbank.kernel.context import Context
-
 TIMES = 16
 _lineage = re.compile(r"(?:^|;)\s*Lineage=([^;]*)").search
 
@@ -34,14 +32,13 @@ def times(header: str, function_arn: str) -> int:
     return 0
 
 
-def carried_on(ctx: Context, header: str, function_arn: str) -> str:
-    """The header for what the function will cause: a new one where there is none."""
-    count = times(header, function_arn) + 1
+def carried_on(header: str, function_arn: str) -> str:
+    """The header for what the function will cause."""
     mark = _mark(function_arn)
-    if not header:
-        digits = ctx.random.hex(40)
-        return f"Root=1-{ctx.now // 1000:08x}-{digits[:24]};Parent={digits[24:]};Sampled=0;Lineage=1:{mark}:{count}"
+    own = f"1:{mark}:{times(header, function_arn) + 1}"
     found = _lineage(header)
-    others = [part for part in found[1].split("|") if part.split(":")[1:2] != [mark]] if found is not None else []
-    plain = header if found is None else header[: found.start()] + header[found.end() :]
-    return f"{plain.strip(';')};Lineage={'|'.join([*others, f'1:{mark}:{count}'])}"
+    if found is None:
+        return f"{header};Lineage={own}"
+    others = [part for part in found[1].split("|") if part.split(":")[1:2] != [mark]]
+    plain = header[: found.start()] + header[found.end() :]
+    return f"{plain.strip(';')};Lineage={'|'.join([*others, own])}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.lambda_ import running
+from fogbank.services.lambda_ import making
 from fogbank.services.lambda_.addresses import Address, address_of, alias_of, arn, function_at, named, stamp, version_at
 from fogbank.services.lambda_.concurrency import provisioned_of, unreserved
 from fogbank.services.lambda_.faults import invalid, refusal
@@ -30,7 +30,7 @@ def _qualified(ctx: Context, req: Any) -> Address:
 
 def _described(ctx: Context, one: Provisioned) -> dict[str, Any]:
     where = Address(one.account, one.region, one.function, one.qualifier)
-    key = running.key_of(function_at(ctx, where), version_at(ctx, where))
+    key = making.key_of(function_at(ctx, where), version_at(ctx, where))
     held = ctx.workshop.counts().get(key)
     done = min(one.environments, held.provisioned) if held is not None else 0
     problem = ctx.workshop.failing(key)

@@ -7,8 +7,9 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
-from fogbank.services.lambda_ import running
+from fogbank.services.lambda_ import making
 from fogbank.services.lambda_.concurrency import ready_for
+from fogbank.services.lambda_.memory import memory_of
 from fogbank.services.lambda_.state import FUNCTIONS, VERSIONS
 from fogbank.store import change
 
@@ -20,13 +21,13 @@ def provision(ctx: Context, where: list[str]) -> Answer:
     workshop = ctx.workshop
     if function is None or workshop is None:
         return None
-    counts = running.running_in(workshop).warmed
+    counts = memory_of(ctx).warmed
     for version in VERSIONS.scan(ctx, *where, after=0):
-        wanted, key = ready_for(ctx, function, version.number), running.key_of(function, version)
+        wanted, key = ready_for(ctx, function, version.number), making.key_of(function, version)
         if counts.get(key, 0) == wanted:
             continue
         try:
-            ready, credentials = running.runnable(ctx, function, version), running.credentials(ctx, version)
+            ready, credentials = making.runnable(ctx, function, version), making.credentials(ctx, version)
         except ServiceException:
             continue  # its key or its role is out of reach: its invocations say so
         counts[key] = wanted

@@ -6,7 +6,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.lambda_ import checks, encryption, packages, publishing, running, signing
+from fogbank.services.lambda_ import checks, encryption, making, packages, publishing, signing
 from fogbank.services.lambda_.addresses import arn_of, latest, named
 from fogbank.services.lambda_.describing import configuration
 from fogbank.services.lambda_.faults import changed_meanwhile, invalid
@@ -72,5 +72,5 @@ def update_function_configuration(ctx: Context, req: Any) -> Answer:
     if version.role != before.role:
         checks.granted(ctx, version, version.package)
     VERSIONS.put(ctx, version)
-    ctx.later("lambda.retire", running.key_of(function, before))
+    ctx.later("lambda.retire", making.key_of(function, before))
     return configuration(ctx, version)

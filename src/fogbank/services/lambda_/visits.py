@@ -101,7 +101,7 @@ def _streamed(ctx: Context, where: Address, payload: bytes) -> HttpResponse:
             status, headers, rest = found
             stream.pieces = [rest] if rest else []
         end = stream.end
-        if isinstance(end, running.Ran) and not stream.pieces and not end.outcome.streamed:
+        if end is not None and not stream.pieces and not end.outcome.streamed:
             running.ended(ctx, where, end)
             return _failure() if end.outcome.error else exchange.response(end.outcome.payload)
     except exchange.NoResponse:

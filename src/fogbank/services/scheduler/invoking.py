@@ -17,7 +17,7 @@ from fogbank.kernel.operation import Answer, task
 from fogbank.kernel.telemetry import MEASURES, Measure
 from fogbank.services.scheduler import encryption, planning, universal
 from fogbank.services.scheduler.addresses import schedule_arn
-from fogbank.services.scheduler.schedules import PRINCIPAL
+from fogbank.services.scheduler.schedules import role_of
 from fogbank.services.scheduler.state import SCHEDULES, Schedule
 from fogbank.wire import instants
 
@@ -32,11 +32,12 @@ class Invocation(NamedTuple):
     due_ms: int
 
     def acting(self) -> Role:
-        return Role(self.schedule.role_arn, PRINCIPAL, f"scheduler-{self.id}"[:64])
+        return role_of(self.schedule, f"scheduler-{self.id}")
 
 
 def _found(ctx: Context, payload: dict[str, Any]) -> Schedule | None:
-    return SCHEDULES.get(ctx, payload["account"], payload["region"], payload["group"], payload["name"])
+    schedule = SCHEDULES.get(ctx, payload["account"], payload["region"], payload["group"], payload["name"])
+    return schedule if schedule is not None and schedule.id == payload["id"] else None
 
 
 @task("fire")
@@ -58,7 +59,7 @@ def retry(ctx: Context, payload: dict[str, Any]) -> Answer:
     schedule = _found(ctx, payload)
     if schedule is not None:
         again = Attempts(payload["since_ms"], payload["retries"])
-        _attempt(ctx, Invocation(schedule, payload["id"], payload["scheduled_ms"], again, payload["due_ms"]))
+        _attempt(ctx, Invocation(schedule, payload["execution"], payload["scheduled_ms"], again, payload["due_ms"]))
     return None
 
 
@@ -148,7 +149,8 @@ def _later(ctx: Context, one: Invocation, then: attempts.Next) -> None:
         "region": schedule.region,
         "group": schedule.group,
         "name": schedule.name,
-        "id": one.id,
+        "id": schedule.id,
+        "execution": one.id,
         "scheduled_ms": one.scheduled_ms,
         "since_ms": then.attempts.since_ms,
         "retries": then.attempts.retries,

@@ -51,6 +51,7 @@ def planned(ctx: Context, schedule: Schedule, after_ms: int) -> Schedule:
             "region": schedule.region,
             "group": schedule.group,
             "name": schedule.name,
+            "id": schedule.id,
             "version": schedule.version,
             "at_ms": at_ms,
         }

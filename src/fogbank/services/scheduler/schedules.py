@@ -12,9 +12,10 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
+from fogbank.languages import documents
 from fogbank.services.scheduler import encryption, paged, planning, universal
-from fogbank.services.scheduler.addresses import group_at, invalid, schedule_arn, schedule_at
-from fogbank.services.scheduler.state import SCHEDULES, Schedule
+from fogbank.services.scheduler.addresses import group_arn, group_at, invalid, schedule_arn, schedule_at
+from fogbank.services.scheduler.state import SCHEDULES, Group, Schedule
 from fogbank.store import change
 from fogbank.wire.given import plain
 
@@ -70,6 +71,7 @@ def create_schedule(ctx: Context, req: Any) -> Answer:
         modified_at_ms=ctx.now,
         token=req.ClientToken or "",
         asked=asked,
+        id=ctx.tx.unique(),
     )
     return _put(ctx, schedule, req)
 
@@ -105,7 +107,7 @@ def _put(ctx: Context, schedule: Schedule, req: Any) -> Answer:
         settings=settings,
     )
     _check_span(ctx, schedule)
-    _check_role(ctx, schedule.role_arn)
+    _check_role(ctx, schedule)
     schedule = planning.planned(ctx, encryption.sealed(ctx, schedule, text), ctx.now - 1)
     SCHEDULES.put(ctx, schedule)
     return {"ScheduleArn": schedule_arn(schedule)}
@@ -131,10 +133,16 @@ def _check_span(ctx: Context, schedule: Schedule) -> None:
         raise invalid("The EndDate you specify must come after the StartDate.")
 
 
-def _check_role(ctx: Context, role_arn: str) -> None:
-    ctx.authorize("iam:PassRole", role_arn, iam__PassedToService=PRINCIPAL)
+def role_of(schedule: Schedule, session_name: str) -> Role:
+    """A schedule's role; Scheduler takes it on on behalf of the group."""
+    group = Group(account=schedule.account, region=schedule.region, name=schedule.group)
+    return Role(schedule.role_arn, PRINCIPAL, session_name[:64], group_arn(group), schedule.account)
+
+
+def _check_role(ctx: Context, schedule: Schedule) -> None:
+    ctx.authorize("iam:PassRole", schedule.role_arn, iam__PassedToService=PRINCIPAL)
     try:
-        ctx.as_role(Role(role_arn, PRINCIPAL, "scheduler"))
+        ctx.as_role(role_of(schedule, "scheduler"))
     except ServiceException:
         raise invalid("The execution role you provide must allow AWS EventBridge Scheduler to assume the role.") from None
 
@@ -169,8 +177,8 @@ def _target(ctx: Context, given: Any) -> dict[str, Any]:
 
 def _is_json(text: str) -> bool:
     try:
-        msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        documents.read(text)
+    except documents.Malformed:
         return False
     return True
 

@@ -29,6 +29,7 @@ class Group(Record, frozen=True, kw_only=True):
 class Schedule(Record, frozen=True, kw_only=True):
     """`settings`: the other members of AWS's Target. `input`: sealed, b"" where there is none; `data_key`: as KMS sealed it.
 
+    `id`: its own for life, so that nothing left of a deleted one finds its successor.
     `window_minutes`: 0 where the time window is not flexible. `version` counts changes. `asked`: the digest of the request.
     """
 
@@ -56,6 +57,7 @@ class Schedule(Record, frozen=True, kw_only=True):
     asked: bytes = b""
     version: int = 1
     next_at_ms: int = 0
+    id: int = 0
 
 
 GROUPS = Table("scheduler.groups", Group, key=("account", "region", "name"))

@@ -12,9 +12,8 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-import msgspec
-
 from fogbank.kernel.chance import Chance
+from fogbank.languages import documents
 from fogbank.services.scheduler.addresses import invalid
 from fogbank.wire import instants, model
 
@@ -91,8 +90,8 @@ def members(arn: str, text: str | None, random: Chance | None) -> dict[str, Any]
         given: Any = {}
     else:
         try:
-            given = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+            given = documents.read(text)
+        except documents.Malformed:
             raise invalid("Input must be well-formed JSON for this target.") from None
     if not isinstance(given, dict):
         raise invalid("Input must be a JSON object for this target.")

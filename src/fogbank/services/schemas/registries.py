@@ -15,13 +15,12 @@ from fogbank.store import change
 _name = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 
 
+def _summary(registry: Registry) -> dict[str, Any]:
+    return {"RegistryArn": registry_arn(registry), "RegistryName": registry.name, "Tags": registry.tags}
+
+
 def _shown(registry: Registry) -> dict[str, Any]:
-    return {
-        "Description": registry.description or None,
-        "RegistryArn": registry_arn(registry),
-        "RegistryName": registry.name,
-        "Tags": registry.tags,
-    }
+    return {**_summary(registry), "Description": registry.description or None}
 
 
 @operation("CreateRegistry")
@@ -83,8 +82,4 @@ def list_registries(ctx: Context, req: Any) -> Answer:
     if req.Scope != "Local" and PUBLISHED.startswith(prefix) and after < PUBLISHED:
         found.append(published.registry(ctx.region))
     page, token = paged.page(req, sorted(found, key=lambda one: one.name), lambda one: one.name)
-    return {"Registries": [_without_description(one) for one in page], "NextToken": token}
-
-
-def _without_description(registry: Registry) -> dict[str, Any]:
-    return _shown(registry) | {"Description": None}
+    return {"Registries": [_summary(one) for one in page], "NextToken": token}

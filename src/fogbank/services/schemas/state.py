@@ -32,7 +32,7 @@ class Registry(Record, frozen=True, kw_only=True):
 
 
 class Schema(Record, frozen=True, kw_only=True):
-    """`newest`: the number of the newest version; `numbered`: the greatest that there ever was. `token`: of the update that made `newest`."""
+    """`newest`: the number of the newest version; `numbered`: the greatest that there ever was. `token`: of the last update."""
 
     account: str
     region: str

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import msgspec
-
+from fogbank.languages import documents
 from fogbank.services.sns.faults import bad_value, invalid
 from fogbank.services.sns.state import Attribute
 
@@ -41,11 +40,9 @@ def read_structure(message: str, structure: str | None) -> dict[str, str] | None
     if structure != "json":
         raise invalid("MessageStructure")
     try:
-        told = msgspec.json.decode(message)
-    except msgspec.DecodeError:
-        told = None
-    if not isinstance(told, dict):
-        raise invalid("Message Structure - JSON message body failed to parse")
+        told = documents.read_object(message)
+    except documents.Malformed:
+        raise invalid("Message Structure - JSON message body failed to parse") from None
     if not isinstance(told.get("default"), str):
         raise invalid("Message Structure - No default entry in JSON message body")
     return {name: value for name, value in told.items() if isinstance(value, str)}

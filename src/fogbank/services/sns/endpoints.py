@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
+from fogbank.delivery import http
 from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
@@ -17,6 +18,7 @@ CONFIRMED_BY_HAND = ("http", "https", "email", "email-json")
 RAW = ("http", "https", "sqs", "firehose")
 _email = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+").fullmatch
 _phone = re.compile(r"\+?[0-9](?:[0-9 ().-]*[0-9])").fullmatch
+_password = re.compile(r"(?<=://)([^/?#:]*:)[^/?#]*@")
 _plain_phone = re.compile(r"\+[0-9]{8,15}").fullmatch
 
 
@@ -29,8 +31,8 @@ def read(ctx: Context, topic: Topic, protocol: str, endpoint: str | None) -> tup
     if topic.fifo and protocol != "sqs":
         raise invalid("Endpoint", "Please use FIFO SQS queue")
     if protocol in ("http", "https"):
-        parts = urlsplit(endpoint)
-        if parts.scheme != protocol or not parts.hostname:
+        parts = http.address(endpoint)
+        if parts is None or parts.scheme != protocol:
             raise invalid("Endpoint must match the specified protocol")
         return endpoint, ""
     if protocol in ("email", "email-json"):
@@ -40,6 +42,17 @@ def read(ctx: Context, topic: Topic, protocol: str, endpoint: str | None) -> tup
     if protocol == "sms":
         return phone(endpoint, f"Invalid SMS endpoint: {endpoint}"), ""
     return endpoint, _resource(ctx, topic, protocol, endpoint)
+
+
+def login_of(endpoint: str) -> str:
+    """user:password of an HTTP endpoint's address; "" where it has none."""
+    parts = http.address(endpoint)
+    return unquote(parts.netloc.rpartition("@")[0]) if parts is not None else ""
+
+
+def shown(endpoint: str) -> str:
+    """An endpoint as everybody may see it: without its password."""
+    return _password.sub(r"\1****@", endpoint) if endpoint.startswith("http") else endpoint
 
 
 def phone(text: str, refusal: str) -> str:

@@ -16,8 +16,7 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
-import msgspec
-
+from fogbank.languages import documents
 from fogbank.services.sns.matching import KEYWORDS, Every, Exists, InvalidFilter, Test, test_of
 from fogbank.services.sns.state import Attribute, Message
 
@@ -118,8 +117,8 @@ class Filter:
 def body_of(text: str) -> Any:
     """A message's body as JSON; None where it is none."""
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        return documents.read(text)
+    except documents.Malformed:
         return None
 
 
@@ -145,11 +144,9 @@ def read(text: str, scope: str) -> Filter:
     if len(text.encode()) > BYTES_LIMIT:
         raise InvalidFilter("Filter policy is too large")
     try:
-        policy = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        policy = documents.read_object(text)
+    except documents.Malformed:
         raise InvalidFilter("failed to parse JSON.") from None
-    if not isinstance(policy, dict):
-        raise InvalidFilter("failed to parse JSON.")
     root = _read(policy, nested=scope == "MessageBody", depth=1)
     if root.keys > KEYS_LIMIT:
         raise InvalidFilter(f"Filter policy can not have more than {KEYS_LIMIT} keys")

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import msgspec
-
+from fogbank.kernel.arn import partition_of
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation
+from fogbank.languages import documents
 from fogbank.services.sns.faults import forbidden, invalid
 from fogbank.services.sns.rendering import Parcel
 from fogbank.services.sns.state import Message, Subscription, Topic
@@ -58,8 +58,8 @@ def read(text: str) -> str:
 @lru_cache(256)
 def _rules(text: str) -> tuple[Rule, ...]:
     try:
-        policy = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError:
+        policy = documents.read_object(text)
+    except documents.Malformed:
         raise invalid("DataProtectionPolicy", "failed to parse JSON.") from None
     if policy.get("Version") != VERSION or not isinstance(policy.get("Statement"), list) or not policy["Statement"]:
         raise invalid("DataProtectionPolicy", f"Name, Version {VERSION} and Statement are required")
@@ -79,11 +79,21 @@ def _rule(statement: Any) -> Rule:
     if "Deny" in done:
         mask = None
     elif "Deidentify" in done:
-        config = done["Deidentify"] or {}
-        mask = config["MaskConfig"].get("MaskWithCharacter", "*") if "MaskConfig" in config else ""
+        mask = _mask(done["Deidentify"])
     else:
         raise NotImplementedOperation("sns", "PutDataProtectionPolicy", f"with the operation {min(done)}")
     return Rule(statement["DataDirection"] == "Inbound", tuple(map(str, principals)), identifiers, mask)
+
+
+def _mask(config: Any) -> str:
+    """What is written over each character; "" where it is taken away."""
+    mask = config.get("MaskConfig") if isinstance(config, dict) else None
+    if mask is None and (not config or config == {"RedactConfig": {}}):
+        return ""
+    letter = mask.get("MaskWithCharacter", "*") if isinstance(mask, dict) else None
+    if not isinstance(letter, str) or len(letter) != 1 or len(config) != 1:
+        raise invalid("DataProtectionPolicy", "Deidentify must have either a MaskConfig, with one MaskWithCharacter, or a RedactConfig")
+    return letter
 
 
 def _identifier(arn: Any) -> str:
@@ -149,7 +159,7 @@ def inbound(ctx: Context, topic: Topic, message: Message) -> Message:
 
 def outbound(ctx: Context, parcel: Parcel, subscription: Subscription) -> Parcel:
     """A message as it may be delivered. Raises AuthorizationError."""
-    owner = f"arn:aws:iam::{subscription.owner}:root"
+    owner = f"arn:{partition_of(subscription.region)}:iam::{subscription.owner}:root"
     rules = [rule for rule in _rules(parcel.topic.protection) if not rule.inbound and _named(rule, owner, subscription.owner)]
     protected = _protected(parcel.message, rules)
     if protected is None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fogbank.kernel.context import Acting, Context
+from fogbank.kernel.context import Acting, Context, Role
 from fogbank.services.sns import envelopes, signing
 from fogbank.services.sns.addresses import arn_of, subscription_arn
 from fogbank.services.sns.state import Attribute, Message, Subscription, Topic
@@ -42,6 +42,10 @@ class Parcel:
         self._signed: dict[str, tuple[str, str, str]] = {}
         self._envelopes: dict[str, envelopes.Notification] = {}
         self._attributes: dict[str, Any] | None = None
+
+    def role(self, arn: str) -> Role:
+        """A role that SNS takes on on behalf of the topic."""
+        return Role(arn, PRINCIPAL, "sns-delivery", self.topic_arn, self.topic.account)
 
     def body(self, protocol: str) -> str:
         """What the publisher says to a protocol."""

@@ -16,6 +16,7 @@ import msgspec
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
+from fogbank.languages import documents
 from fogbank.services.sns import deliveries, encrypting, filters, targets
 from fogbank.services.sns.matching import InvalidFilter
 from fogbank.services.sns.rendering import Parcel, target_of
@@ -34,8 +35,8 @@ def read(ctx: Context, topic: Topic, text: str) -> dict[str, Any]:
     if not topic.archive_policy:
         raise InvalidFilter("the topic has no archive policy")
     try:
-        policy = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError:
+        policy = documents.read_object(text)
+    except documents.Malformed:
         raise InvalidFilter("failed to parse JSON.") from None
     if set(policy) - _MEMBERS or policy.get("PointType") != "Timestamp" or "StartingPoint" not in policy:
         raise InvalidFilter("must have the members PointType (Timestamp) and StartingPoint, and may have EndingPoint.")

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from fogbank.languages import documents
+
 BACKOFFS = ("arithmetic", "exponential", "geometric", "linear")
 DELAY_LIMIT_S = 3600
 RETRIES_LIMIT = 100
@@ -128,8 +130,8 @@ def effective_policy(topic_policy: str, subscription_policy: str) -> dict[str, A
 def problem(text: str, *, of_topic: bool) -> str:
     """What is wrong with a DeliveryPolicy, or ""."""
     try:
-        policy = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError:
+        policy = documents.read_object(text)
+    except documents.Malformed:
         return "failed to parse JSON."
     if not of_topic:
         return _problem_of_parts(policy, "", ("healthyRetryPolicy", "throttlePolicy", "requestPolicy"), ("guaranteed", "sicklyRetryPolicy"))

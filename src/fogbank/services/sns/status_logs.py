@@ -52,23 +52,26 @@ def note(
         "status": "SUCCESS" if refused is None else "FAILURE",
     }
     group = f"sns/{topic.region}/{topic.account}/{topic.name}{'' if refused is None else '/Failure'}"
-    write(ctx, role, topic.region, group, entry)
+    payload = {
+        "role": role,
+        "topic": parcel.topic_arn,
+        "account": topic.account,
+        "region": topic.region,
+        "group": group,
+        "entry": msgspec.json.encode(entry).decode(),
+        "at_ms": ctx.now,
+    }
+    ctx.later("sns.log", payload)
 
 
 def _sampled(ctx: Context, rate: str) -> bool:
     return int(ctx.random.hex(4), 16) % 100 < int(rate)
 
 
-def write(ctx: Context, role: str, region: str, group: str, entry: dict[str, Any]) -> None:
-    """Has an entry written after the commit."""
-    payload = {"role": role, "region": region, "group": group, "entry": msgspec.json.encode(entry).decode(), "at_ms": ctx.now}
-    ctx.later("sns.log", payload)
-
-
 @task("log")
 def log(ctx: Context, payload: dict[str, Any]) -> Answer:
     """Writes it, in a stream of the day; where the role may not, nothing is written."""
-    role = Role(payload["role"], PRINCIPAL, "sns-delivery-status")
+    role = Role(payload["role"], PRINCIPAL, "sns-delivery-status", payload["topic"], payload["account"])
     region, group = payload["region"], payload["group"]
     stream = instant(payload["at_ms"])[:10].replace("-", "/")
 

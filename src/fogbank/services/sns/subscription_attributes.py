@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-import msgspec
-
-from fogbank.kernel.arn import Arn
+from fogbank.kernel.arn import Arn, partition_of
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
+from fogbank.languages import documents
 from fogbank.services.sns import endpoints, filters, replaying, retries
 from fogbank.services.sns.addresses import subscription_arn, topic_arn
 from fogbank.services.sns.faults import invalid
 from fogbank.services.sns.matching import InvalidFilter
+from fogbank.services.sns.rendering import PRINCIPAL
 from fogbank.services.sns.state import WITH_FILTER, Subscription, Topic
 from fogbank.services.sns.topic_attributes import encoded
 
@@ -32,11 +32,11 @@ def describe(topic: Topic | None, subscription: Subscription) -> dict[str, str]:
         "TopicArn": topic_arn(subscription.account, subscription.region, subscription.topic),
         "Owner": subscription.owner,
         "Protocol": subscription.protocol,
-        "Endpoint": subscription.endpoint,
+        "Endpoint": endpoints.shown(subscription.endpoint),
         "PendingConfirmation": _truth(not subscription.confirmed),
         "ConfirmationWasAuthenticated": _truth(subscription.confirmation_authenticated),
         "RawMessageDelivery": _truth(subscription.raw),
-        "SubscriptionPrincipal": f"arn:aws:iam::{subscription.owner}:root",
+        "SubscriptionPrincipal": f"arn:{partition_of(subscription.region)}:iam::{subscription.owner}:root",
         "FilterPolicy": subscription.filter_policy or None,
         "FilterPolicyScope": (subscription.filter_scope or "MessageAttributes") if subscription.filter_policy else None,
         "RedrivePolicy": subscription.redrive_policy or None,
@@ -115,8 +115,8 @@ def _redrive(ctx: Context, topic: Topic, subscription: Subscription, text: str) 
     if not text.strip() or text.strip() == "{}":
         return {"redrive_policy": ""}
     try:
-        policy = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError:
+        policy = documents.read_object(text)
+    except documents.Malformed:
         raise InvalidFilter("failed to parse JSON.") from None
     if set(policy) != {"deadLetterTargetArn"}:
         raise InvalidFilter("must have the member deadLetterTargetArn, and no other.")
@@ -144,6 +144,7 @@ def _role(ctx: Context, topic: Topic, subscription: Subscription, text: str) -> 
     arn = Arn.parse(text)
     if arn is None or arn.service != "iam" or not arn.resource.startswith("role/"):
         raise InvalidFilter("must be the ARN of an IAM role")
+    ctx.authorize("iam:PassRole", text, iam__PassedToService=PRINCIPAL)
     return {"role_arn": text}
 
 

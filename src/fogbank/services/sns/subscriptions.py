@@ -139,7 +139,7 @@ def _listed(found: list[Subscription], *, more: bool) -> Answer:
             "SubscriptionArn": subscription_arn(one) if one.confirmed else "PendingConfirmation",
             "Owner": one.owner,
             "Protocol": one.protocol,
-            "Endpoint": one.endpoint,
+            "Endpoint": endpoints.shown(one.endpoint),
             "TopicArn": topic_arn(one.account, one.region, one.topic),
         }
         for one in found

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from fogbank.delivery import http
 from fogbank.kernel.arn import Arn
-from fogbank.kernel.context import Context, Role
+from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.services.sns import letters, phones, push, retries
-from fogbank.services.sns.rendering import PRINCIPAL, Parcel, Target
+from fogbank.services.sns.endpoints import login_of
+from fogbank.services.sns.rendering import Parcel, Target
 
 TIMEOUT_S = 15
 _THROTTLES = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "ProvisionedThroughputExceeded", "LimitExceeded")
@@ -77,11 +79,12 @@ def _lambda(ctx: Context, parcel: Parcel, target: Target) -> None:
 def _firehose(ctx: Context, parcel: Parcel, target: Target) -> None:
     arn = _arn(target.endpoint)
     members = {"DeliveryStreamName": arn.resource.partition("/")[2], "Record": {"Data": parcel.line(target)}}
-    ctx.call("firehose", "PutRecord", members, acting=Role(target.role_arn, PRINCIPAL, "sns-delivery"), region=arn.region)
+    ctx.call("firehose", "PutRecord", members, acting=parcel.role(target.role_arn), region=arn.region)
 
 
 def _http(ctx: Context, parcel: Parcel, target: Target, policy: retries.HttpPolicy | None) -> int:
-    """2xx is success. 4xx other than 429 is the subscriber's fault; all else may pass."""
+    """2xx is success. 4xx other than 429 is the subscriber's fault; all else may pass. An endpoint that answers 401 is sent the user name
+    and the password of its address."""
     headers = {
         "x-amz-sns-message-type": target.kind,
         "x-amz-sns-message-id": parcel.message.id,
@@ -95,7 +98,12 @@ def _http(ctx: Context, parcel: Parcel, target: Target, policy: retries.HttpPoli
         headers["x-amz-sns-rawdelivery"] = "true"
     if parcel.message.trace:
         headers["X-Amzn-Trace-Id"] = parcel.message.trace
-    answer = http.fetch(ctx, "POST", target.endpoint, headers, parcel.content(target).encode(), timeout_s=TIMEOUT_S)
+    body = parcel.content(target).encode()
+    answer = http.fetch(ctx, "POST", target.endpoint, headers, body, timeout_s=TIMEOUT_S)
+    login = login_of(target.endpoint)
+    if answer.status == 401 and login:
+        headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
+        answer = http.fetch(ctx, "POST", target.endpoint, headers, body, timeout_s=TIMEOUT_S, what="login")
     if 200 <= answer.status < 300:
         return answer.status
     passing = answer.status in (0, 429) or answer.status < 200 or answer.status >= 500

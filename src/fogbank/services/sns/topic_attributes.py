@@ -13,6 +13,7 @@ import msgspec
 from fogbank.access import grammar
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
+from fogbank.languages import documents
 from fogbank.services.sns import retries
 from fogbank.services.sns.addresses import arn_of, topic_arn
 from fogbank.services.sns.envelopes import instant
@@ -124,7 +125,7 @@ def read(ctx: Context, topic: Topic, given: Mapping[str, str], parameter: str = 
             fields[field] = values[text]
         elif name in FEEDBACK:
             feedback = fields.get("feedback", topic.feedback)
-            fields["feedback"] = _feedback(feedback, name, text, parameter)
+            fields["feedback"] = _feedback(ctx, feedback, name, text, parameter)
         elif name in _READERS:
             fields |= _READERS[name](ctx, topic, text, parameter)
         elif name == "FifoTopic":
@@ -132,8 +133,6 @@ def read(ctx: Context, topic: Topic, given: Mapping[str, str], parameter: str = 
                 raise invalid("FifoTopic")
         else:
             raise invalid("AttributeName") if not parameter else invalid(parameter, f"Unknown attribute {name}")
-    if fields.get("tracing") == "Active" and topic.fifo:
-        raise _refused(parameter, "TracingConfig", "Active tracing is only supported on standard topics.")
     return fields
 
 
@@ -141,7 +140,7 @@ def _refused(parameter: str, name: str, sentence: str) -> ServiceException:
     return invalid(parameter, f"{name}: {sentence}") if parameter else invalid(f"{name}: {sentence}")
 
 
-def _feedback(feedback: Mapping[str, str], name: str, text: str, parameter: str) -> dict[str, str]:
+def _feedback(ctx: Context, feedback: Mapping[str, str], name: str, text: str, parameter: str) -> dict[str, str]:
     if not text:
         return {key: value for key, value in feedback.items() if key != name}
     if name.endswith("SampleRate"):
@@ -149,6 +148,8 @@ def _feedback(feedback: Mapping[str, str], name: str, text: str, parameter: str)
             raise _refused(parameter, name, "Invalid value. Must be an integer from 0 to 100.")
     elif not (text.startswith("arn:") and ":role/" in text):
         raise _refused(parameter, name, "Invalid value. Must be the ARN of an IAM role.")
+    elif feedback.get(name) != text:
+        ctx.authorize("iam:PassRole", text, iam__PassedToService=PRINCIPAL)
     return {**feedback, name: text}
 
 
@@ -189,9 +190,9 @@ def _delivery_policy(ctx: Context, topic: Topic, text: str, parameter: str) -> F
 def _archive_policy(ctx: Context, topic: Topic, text: str, parameter: str) -> Fields:
     """{"MessageRetentionPeriod": days}; "" or {} ends the archive."""
     try:
-        policy = msgspec.json.decode(text or "{}", type=dict[str, Any])
+        policy = documents.read_object(text or "{}")
         days = int(policy.get("MessageRetentionPeriod", 0))
-    except (msgspec.MsgspecError, ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise _refused(parameter, "ArchivePolicy", "failed to parse JSON.") from None
     if not policy:
         return {"archive_policy": "", "archived_since_ms": 0}

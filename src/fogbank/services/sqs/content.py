@@ -27,7 +27,7 @@ _length = Struct(">I").pack
 
 def check_characters(text: str) -> None:
     """Raises InvalidMessageContents for characters that XML does not allow."""
-    if not (text.isascii() and text.isprintable()) and _forbidden(text):
+    if not (text.isascii() and text.replace("\n", "").isprintable()) and _forbidden(text):
         raise ServiceException(
             "InvalidMessageContents",
             "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD"

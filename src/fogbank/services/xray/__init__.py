@@ -19,6 +19,7 @@ SERVICE = Service(
         Resource("sampling-rule", arn=sampling.arn_of_request, tags=groups.tags_of),
     ],
     gather=segments.gather,
+    resolve=segments.spread,
     fresh=True,
     rates=sampling.rates,
 )

@@ -14,7 +14,7 @@ from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.kernel.telemetry import Span
 from fogbank.services.xray.spans import document_of
-from fogbank.services.xray.state import KEPT_MS, SEGMENTS, TRACES, Segment, Started
+from fogbank.services.xray.state import KEPT_MS, SEGMENTS, TOLD, TRACES, Segment, Started, Told
 from fogbank.store.tables import change
 
 DOCUMENT_BYTES = 64 << 10
@@ -22,6 +22,9 @@ TRACE_BYTES = 500 << 10
 _TRACE = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}")
 _ID = re.compile(r"[0-9a-f]{16}")
 _AHEAD_MS = 600_000
+_SEALED_FOR = b"xray spans"
+_pack = msgspec.msgpack.Encoder().encode
+_spans = msgspec.msgpack.Decoder(list[Span]).decode
 
 
 class Wrong(Exception):
@@ -92,22 +95,42 @@ def keep(ctx: Context, account: str, region: str, document: dict[str, Any], pack
     )
     known = TRACES.get(ctx, account, region, trace)
     if known is None:
-        if next(TRACES.scan(ctx), None) is None:
-            ctx.later("xray.forget", None, at_ms=ctx.now + KEPT_MS)
+        _begin_forgetting(ctx)
         TRACES.put(ctx, Started(account=account, region=region, trace=trace, at_ms=ctx.now, start_ms=int(start_ms)))
     else:
         TRACES.put(ctx, change(known, start_ms=min(known.start_ms, int(start_ms)), revision=known.revision + 1))
 
 
+def _begin_forgetting(ctx: Context) -> None:
+    """The first of all traces has the forgetting begin."""
+    if next(TRACES.scan(ctx), None) is None and next(TOLD.scan(ctx), None) is None:
+        ctx.later("xray.forget", None, at_ms=ctx.now + KEPT_MS)
+
+
 def gather(ctx: Context, told: list[Any]) -> None:
-    """Spans of calls become segments; documents that services tell of are taken as they are."""
+    """Spans of calls are kept as they are; documents that services tell of, `(account, region, document)`, are segments."""
+    spans: dict[tuple[str, str], list[Span]] = {}
     for what in told:
         if isinstance(what, Span):
-            document = document_of(what)
-            keep(ctx, what.account, what.region, document, msgspec.json.encode(document))
+            spans.setdefault((what.account, what.region), []).append(what)
         else:
             account, region, document = what
             keep(ctx, account, region, document, msgspec.json.encode(document))
+    for (account, region), few in spans.items():
+        _begin_forgetting(ctx)
+        sealed = ctx.vault.seal(_pack(few), _SEALED_FOR)
+        TOLD.insert(ctx, Told(account=account, region=region, at_ms=ctx.now, number=ctx.tx.unique(), sealed=sealed))
+
+
+def spread(ctx: Context, req: Any) -> None:
+    """Before anybody looks, spans become segments."""
+    if not ctx.operation.startswith(("Get", "BatchGet")):
+        return
+    for told in list(TOLD.scan(ctx, ctx.account, ctx.region)):
+        for span in _spans(ctx.vault.open(told.sealed, _SEALED_FOR)):
+            document = document_of(span)
+            keep(ctx, told.account, told.region, document, msgspec.json.encode(document))
+        TOLD.delete(ctx, told)
 
 
 @operation("BatchGetTraces")

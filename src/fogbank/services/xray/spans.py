@@ -21,19 +21,19 @@ _TYPES = {
     "ssm": "AWS::SSM",
     "stepfunctions": "AWS::StepFunctions::StateMachine",
 }
-_RESOURCES = (
-    ("TableName", "table_name"),
-    ("QueueUrl", "queue_url"),
-    ("TopicArn", "topic_arn"),
-    ("FunctionName", "function_name"),
-    ("StreamName", "stream_name"),
-    ("DeliveryStreamName", "stream_name"),
-    ("Bucket", "bucket_name"),
-    ("Key", "key"),
-    ("SecretId", "secret_id"),
-    ("KeyId", "key_id"),
-    ("QueueName", "queue_name"),
-)
+_RESOURCES = {
+    "TableName": "table_name",
+    "QueueUrl": "queue_url",
+    "TopicArn": "topic_arn",
+    "FunctionName": "function_name",
+    "StreamName": "stream_name",
+    "DeliveryStreamName": "stream_name",
+    "Bucket": "bucket_name",
+    "Key": "key",
+    "SecretId": "secret_id",
+    "KeyId": "key_id",
+    "QueueName": "queue_name",
+}
 """A request's member -> what a segment's aws block calls it."""
 _NAMED_BY = ("table_name", "queue_url", "topic_arn", "function_name", "stream_name", "bucket_name", "queue_name")
 _THROTTLES = ("Throttl", "TooManyRequests", "ProvisionedThroughputExceeded", "RequestLimitExceeded", "SlowDown", "LimitExceededException")
@@ -46,7 +46,7 @@ def type_of(service: str) -> str:
 
 def document_of(span: Span) -> dict[str, Any]:
     """The segment of a call: named by what it was about, under the span that made it."""
-    about = _about(span)
+    about = {_RESOURCES[member]: value for member, value in span.about.items() if value}
     named = next((about[key] for key in _NAMED_BY if key in about), "")
     document: dict[str, Any] = {
         "trace_id": span.trace,
@@ -68,7 +68,7 @@ def document_of(span: Span) -> dict[str, Any]:
         document["parent_id"] = span.parent
     if span.kind == "call":
         document["http"] = {
-            "request": {"method": "POST", "url": span.url, "client_ip": span.client, "user_agent": span.user_agent},
+            "request": {"method": span.method, "url": span.url, "client_ip": span.client, "user_agent": span.user_agent},
             "response": {"status": span.status},
         }
     if span.via:
@@ -79,19 +79,6 @@ def document_of(span: Span) -> dict[str, Any]:
             document["throttle"] = True
         document["cause"] = {"exceptions": [{"id": span.id, "type": span.error, "message": span.message, "remote": True}]}
     return {key: value for key, value in document.items() if value is not None}
-
-
-def _about(span: Span) -> dict[str, str]:
-    """The resource that the request names."""
-    found: dict[str, str] = {}
-    for member, key in _RESOURCES:
-        value = getattr(span.members, member, None)
-        if isinstance(value, str) and value and key not in found:
-            found[key] = value
-    tables = getattr(span.members, "RequestItems", None)  # of a batch
-    if isinstance(tables, dict) and tables:
-        found["table_name"] = next(iter(tables))
-    return found
 
 
 def _short(name: str) -> str:

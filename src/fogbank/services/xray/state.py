@@ -33,6 +33,16 @@ class Started(Record, frozen=True, kw_only=True):
     revision: int = 1
 
 
+class Told(Record, frozen=True, kw_only=True):
+    """Spans that the door has told of, packed and sealed: they become segments when somebody looks."""
+
+    account: str
+    region: str
+    at_ms: int
+    number: int
+    sealed: bytes
+
+
 class Rule(Record, frozen=True, kw_only=True):
     """A sampling rule. `reservoir` a second are sampled first, of the rest `rate`."""
 
@@ -80,6 +90,8 @@ class Group(Record, frozen=True, kw_only=True):
 
 
 SEGMENTS = Table("xray.segments", Segment, key=("account", "region", "trace", "id"), weight=2)
+TOLD = Table("xray.told", Told, key=("account", "region", "at_ms", "number"), weight=lambda t: 1 + len(t.sealed) // 1024)
+TOLD_BY_AGE = TOLD.index("by_age", "at_ms")
 TRACES = Table("xray.traces", Started, key=("account", "region", "trace"))
 TRACES_BY_START = TRACES.index("by_start", "account", "region", "start_ms")
 TRACES_BY_AGE = TRACES.index("by_age", "at_ms")

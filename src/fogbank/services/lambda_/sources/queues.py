@@ -15,7 +15,7 @@ import msgspec
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, Waiting, Watch, task
-from fogbank.services.lambda_ import running
+from fogbank.services.lambda_ import making, running
 from fogbank.services.lambda_.addresses import version_at
 from fogbank.services.lambda_.sources import filters, mappings, records
 from fogbank.services.lambda_.sources.batches import failed_items
@@ -158,7 +158,7 @@ def _receive(mapping: Mapping, version: Version, wanted: int, item: list[Any], o
         "MessageSystemAttributeNames": ["All"],
         "MessageAttributeNames": ["All"],
     }
-    answer = own.call("sqs", "ReceiveMessage", members, acting=running.role_of(version), region=region)
+    answer = own.call("sqs", "ReceiveMessage", members, acting=making.role_of(version), region=region)
     if isinstance(answer, Wait):
         return Received([], answer)
     found = [records.of_message(message, mapping.source_arn, region) for message in (answer or {}).get("Messages") or ()]
@@ -173,7 +173,7 @@ def _receive(mapping: Mapping, version: Version, wanted: int, item: list[Any], o
 
 def _handle(ctx: Context, mapping: Mapping, version: Version, lane: Lane) -> None:
     """Has the function handle the batch, and deletes what it took. May raise Waiting; raises what hinders it."""
-    role = running.role_of(version)
+    role = making.role_of(version)
     wanted: list[Event] = []
     taken: list[Event] = []
     for message in lane.batch:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, Watch, task
-from fogbank.services.lambda_ import running
+from fogbank.services.lambda_ import making
 from fogbank.services.lambda_.addresses import version_at
 from fogbank.services.lambda_.sources import mappings, records
 from fogbank.services.lambda_.sources.batches import Entry
@@ -139,7 +139,7 @@ def find_shards(ctx: Context, item: list[Any]) -> Answer | Wait:
     if mapping is None:
         return None
     try:
-        role = running.role_of(version_at(ctx, mappings.function_of(mapping)))
+        role = making.role_of(version_at(ctx, mappings.function_of(mapping)))
         found = SOURCES[mapping.kind].shards(ctx, mapping, role)
     except ServiceException as problem:
         mappings.note(ctx, mapping, f"PROBLEM: {problem.code}: {problem.message}")

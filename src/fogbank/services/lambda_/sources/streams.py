@@ -13,7 +13,7 @@ import msgspec
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, Waiting, Watch, task
-from fogbank.services.lambda_ import metrics, running
+from fogbank.services.lambda_ import making, metrics, running
 from fogbank.services.lambda_.addresses import version_at
 from fogbank.services.lambda_.sources import batches, failures, filters, mappings, shards, windows
 from fogbank.services.lambda_.sources.batches import Entry, Queue, Unit
@@ -82,7 +82,7 @@ def poll_shard(ctx: Context, item: list[Any]) -> Answer | Wait:
         return Wait((MAPPINGS.watch(*item[:3]),), ctx.now + 1000)
     try:
         version = version_at(ctx, mappings.function_of(mapping))
-        turn = Turn(mapping, checkpoint, lane, running.role_of(version))
+        turn = Turn(mapping, checkpoint, lane, making.role_of(version))
         if not checkpoint.begun:
             return _begin(ctx, turn)
         wait = None if lane.parts else _gather(ctx, turn)
