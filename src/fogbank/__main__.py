@@ -53,7 +53,14 @@ def _run(options: argparse.Namespace, retention_ms: int) -> int:
     asyncio.set_event_loop(loop)
     host = "127.0.0.1" if options.host == "localhost" else options.host
     strict = options.host not in _LOOPBACK
-    app = App(_data(options), loop, sync=options.durability == "power", sandbox=options.sandbox, debug=options.debug)
+    app = App(
+        _data(options),
+        loop,
+        sync=options.durability == "power",
+        sandbox=options.sandbox,
+        billing_ms=options.billing_ms,
+        debug=options.debug,
+    )
     try:
         try:
             cloud = loop.run_until_complete(app.listen(MAIN, host, options.port, strict=strict, seed=options.seed))

@@ -114,12 +114,20 @@ class App:
     """A store, its gateway, and the ports its clouds listen on."""
 
     def __init__(
-        self, data: Path | None, loop: asyncio.AbstractEventLoop, *, sync: bool = False, sandbox: str = "auto", debug: bool = False
+        self,
+        data: Path | None,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        sync: bool = False,
+        sandbox: str = "auto",
+        billing_ms: int = 1,
+        debug: bool = False,
     ) -> None:
         self.store = Store.open(data, sync=sync)
         self.loop = loop
         self.services = tuple(SERVICES)
         self.sandbox = sandbox
+        self.billing_ms = billing_ms
         self._data = data
         self._boxes: Driver | None = None
         self._shelf: Shelf | None = None
@@ -149,6 +157,7 @@ class App:
             tell=lambda lines: cloud.gathering.take([("lambda", lines)]),
             api=lambda listener: Inside(self.gateway, cloud, listener),
             folder=self._shelf,
+            billing_ms=self.billing_ms,
         )
 
     async def listen(self, name: str, host: str, port: int, *, strict: bool = False, seed: int | None = None) -> Cloud:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -78,3 +80,16 @@ def test_what_does_not_hold_is_said() -> None:
         said = process.stderr.readline()
         process.terminate()
     assert said.startswith("fogbank: the sandbox (bare) is not whole: ")
+
+
+def test_billed_by_the_tenth_of_a_second(tmp_path: Path) -> None:
+    """With --billing-ms 100 a function's report is rounded up as it was in 2014."""
+    server = Process(tmp_path, "--billing-ms", "100").start()
+    try:
+        client = function(server, "billed")
+        report = base64.b64decode(client.invoke(FunctionName="billed", LogType="Tail")["LogResult"]).decode()
+    finally:
+        server.stop()
+    billed = re.search(r"Billed Duration: (\d+) ms", report)
+    assert billed is not None, report
+    assert int(billed[1]) % 100 == 0

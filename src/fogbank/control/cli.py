@@ -96,6 +96,9 @@ def _say_up(up: argparse.ArgumentParser) -> None:
         default="auto",
         help="what people's code runs in: the best that this machine grants (auto), all limits or nothing (strict), an engine's containers",
     )
+    up.add_argument(
+        "--billing-ms", type=int, choices=(1, 100), default=1, help="what Lambda's durations are rounded up to (100: as in 2014)"
+    )
     up.add_argument("--retention", default="24h", help="how far back the log can be read (default 24h)")
     up.add_argument("--seed", type=int, default=None, help="make chance repeatable")
     up.add_argument("--debug", action="store_true", help="print a traceback for every internal failure")
