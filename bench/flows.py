@@ -47,13 +47,14 @@ def queue(t, name, service):
 
 
 def fan(t, use):
-    """A topic with ten queues: its ARN; the last queue is `fan-USE-9`."""
+    """A topic with ten queues: its ARN; the last queue is `fan-USE-9`. `raw`: they get the message alone, without the signed envelope."""
 
     def make():
         sns = t.live("sns")
         topic = sns.create_topic(Name=f"fan-{use}-{t.tag}")["TopicArn"]
         for i in range(10):
-            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue(t, f"fan-{use}-{i}", "sns")[1])
+            raw = {"RawMessageDelivery": "true"} if use.startswith("raw") else {}
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue(t, f"fan-{use}-{i}", "sns")[1], Attributes=raw)
         return topic
 
     return t.once("fan" + use, make)
@@ -176,6 +177,11 @@ def _fan_verify(t):
         check(told["Message"] == "hello" and told["MessageId"] == id, "message differs")
 
 
+def _raw_verify(t):
+    t.live("sns").publish(TopicArn=fan(t, "rawv"), Message="hello")
+    check([received(t, queue(t, f"fan-rawv-{i}", "sns")[0]) for i in range(10)] == ["hello"] * 10, "message differs")
+
+
 def _rule_verify(t):
     source = rule(t, "v")
     entries = [{"Source": s, "DetailType": "Order", "Detail": json.dumps(EVENT)} for s in ("bench.other", source)]
@@ -234,6 +240,7 @@ def invoke(t, name):
 
 OPS = {
     "sns.fanout_10": (_fan_verify, lambda t, i: publish(t, "rate", i), 64),
+    "sns.fanout_10_raw": (_raw_verify, lambda t, i: publish(t, "raw", i), 64),
     "events.put_sqs": (_rule_verify, lambda t, i: put_event(t, "rate", i), 64),
     "s3.event_sqs": (_noticed_verify, lambda t, i: put_object(t, "rate", i), 256),
     "kinesis.put": (_stream_verify, put_record, 4096),
@@ -248,6 +255,7 @@ ARRIVALS = {
 COLD = "lambda.cold"
 ARRIVE_AT = {
     "sns.fanout_10": lambda t: queue(t, "fan-rate-9", "sns")[0],
+    "sns.fanout_10_raw": lambda t: queue(t, "fan-raw-9", "sns")[0],
     "events.put_sqs": lambda t: queue(t, "rule-rate", "events")[0],
     "s3.event_sqs": lambda t: queue(t, "noticed-rate", "s3")[0],
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from fogbank.control.api import Control
 from fogbank.delivery import outbox
 from fogbank.gateway.authenticate import Identities
-from fogbank.gateway.inside import Inside
+from fogbank.gateway.inside import Daemon, Inside
 from fogbank.gateway.listen import Connection
 from fogbank.gateway.pipeline import Gateway
 from fogbank.store.archiver import Kept
@@ -38,6 +38,7 @@ SERVICES = {
     "kms": "fogbank.services.kms:SERVICE",
     "lambda": "fogbank.services.lambda_:SERVICE",
     "logs": "fogbank.services.logs:SERVICE",
+    "pipes": "fogbank.services.pipes:SERVICE",
     "s3": "fogbank.services.s3:SERVICE",
     "s3control": "fogbank.services.s3.control:CONTROL",
     "scheduler": "fogbank.services.scheduler:SERVICE",
@@ -61,6 +62,7 @@ SITES = {
 """What a Host header says in front of the endpoint, or a path -> the service that serves such requests by itself (`Service.site`)."""
 
 TYPES = {
+    "AWS::CloudTrail": "fogbank.services.cloudtrail.resources:TYPES",
     "AWS::CloudWatch": "fogbank.services.cloudwatch.resources:TYPES",
     "AWS::DynamoDB": "fogbank.services.dynamodb.resources:TYPES",
     "AWS::Events": "fogbank.services.events.resources:TYPES",
@@ -71,12 +73,14 @@ TYPES = {
     "AWS::Kinesis": "fogbank.services.kinesis.resources:TYPES",
     "AWS::KinesisFirehose": "fogbank.services.firehose.resources:TYPES",
     "AWS::Logs": "fogbank.services.logs.resources:TYPES",
+    "AWS::Pipes": "fogbank.services.pipes.resources:TYPES",
     "AWS::S3": "fogbank.services.s3.resources:TYPES",
     "AWS::SNS": "fogbank.services.sns.resources:TYPES",
     "AWS::SQS": "fogbank.services.sqs.resources:TYPES",
     "AWS::SSM": "fogbank.services.ssm.resources:TYPES",
     "AWS::Scheduler": "fogbank.services.scheduler.resources:TYPES",
     "AWS::SecretsManager": "fogbank.services.secretsmanager.resources:TYPES",
+    "AWS::XRay": "fogbank.services.xray.resources:TYPES",
 }
 """The first two words of a resource type -> where its service declares it. Imported when first asked for."""
 
@@ -156,6 +160,7 @@ class App:
             self.loop,
             tell=lambda lines: cloud.gathering.take([("lambda", lines)]),
             api=lambda listener: Inside(self.gateway, cloud, listener),
+            daemon=lambda listener, key, region: Daemon(self.gateway, cloud, listener, key, region),
             folder=self._shelf,
             billing_ms=self.billing_ms,
         )

@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -247,7 +247,7 @@ async def main(folder: Path, tenant: Path) -> None:
     await driver.close()
     left = [pid for pid, born in under.items() if born and _born(pid) == born]
     after = Path("/proc/self/mountinfo").read_text(), set(os.listdir(tempfile.gettempdir()))
-    groups = [str(p) for p in Path("/sys/fs/cgroup").rglob(f"fogbank-{warden}-*")]
+    groups = groups_of([warden])
     changed = [*(after[1] - before[1])] if os.environ.get("ALONE") else []
     print(
         json.dumps(
@@ -261,6 +261,12 @@ async def main(folder: Path, tenant: Path) -> None:
             }
         )
     )
+
+
+def groups_of(wardens: Iterable[int]) -> list[str]:
+    """The folders of these wardens' cgroups. (Those of others come and go meanwhile.)"""
+    names = tuple(f"fogbank-{pid}-" for pid in wardens)
+    return [f"{place}/{name}" for place, below, _ in os.walk("/sys/fs/cgroup") for name in below if name.startswith(names)]
 
 
 def _born(pid: int) -> str:

@@ -74,10 +74,14 @@ class Shop:
         return self.run(self.begin(of, payload, **members))
 
     def begin(self, of: Function, payload: bytes = b"{}", **members: Any) -> asyncio.Future[Outcome]:
+        begun: asyncio.Future[Outcome] = self.do(lambda: self.begin_there(of, payload, **members))
+        return begun
+
+    def begin_there(self, of: Function, payload: bytes = b"{}", **members: Any) -> asyncio.Future[Outcome]:
+        """The same, in the loop."""
         ended: asyncio.Future[Outcome] = self.loop.create_future()
         usual: dict[str, Any] = {"request_id": f"request-{next(_NUMBERS)}", "payload": payload, "credentials": CREDENTIALS}
-        invocation = Invocation(**{**usual, **members})
-        self.do(lambda: self.workshop.invoke(of, invocation, ended.set_result))
+        self.workshop.invoke(of, Invocation(**{**usual, **members}), ended.set_result)
         return ended
 
     def do(self, act: Callable[[], Any]) -> Any:

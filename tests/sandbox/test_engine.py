@@ -17,22 +17,41 @@ import pytest
 
 from fogbank.sandbox.box import CannotStart, Ended, Limits, Mount, Spec
 from fogbank.sandbox.engine import Engine, in_bytes
+from fogbank.sandbox.function import Function
+
+from .shop import Shop, function
 
 ENGINE = """#!{python}
 import json, os, sys, time
 words, here = sys.argv[1:], {here!r}
 with open(here + "/asked", "a") as file:
     file.write(json.dumps([words, {{k: v for k, v in os.environ.items() if k.startswith("SECRET")}}]) + chr(10))
+if words[0] == "inspect" and "IPAddress" in words[2]: print({address!r}); sys.exit()
+if {real!r} and words[0] == "create":
+    kept = [words[i + 1] for i, word in enumerate(words) if word == "--env"]
+    start = words.index("--entrypoint") + 1
+    image = words.index({real!r})
+    with open(here + "/made", "w") as file:
+        variables = dict(part.split("=", 1) if "=" in part else (part, os.environ[part]) for part in kept)
+        json.dump([[words[start], *words[image + 1:]], variables], file)
+    sys.exit()
+if {real!r} and words[0] == "start":
+    command, variables = json.load(open(here + "/made"))
+    print(os.getpid(), file=open(here + "/number", "w"))
+    os.execve(command[0], command, variables)
 said = {{"version": "27.0", "ps": "fogbank-4194305-1-9 fogbank-4194305-1", "stats": "12.5MiB / 64MiB"}}
 if words[0] == "start":
     print("out of the container", flush=True)
     while not os.path.exists(here + "/killed") and {forever}: time.sleep(0.01)
 elif words[0] == "kill":
     open(here + "/killed", "w").close()
+    if {real!r}: os.kill(int(open(here + "/number").read()), 9)
 elif words[:2] == ["network", "inspect"]:
     print("127.0.0.1") if "--format" in words else sys.exit(os.path.exists(here + "/network") and 1)
 elif words[0] == "inspect":
     print({end!r})
+elif words[:2] == ["image", "inspect"] and "--format" in words:
+    print(json.dumps(["app.handler"]))
 elif words[0] == "create" and "broken" in words:
     print("no such image", file=sys.stderr); sys.exit(125)
 elif words[0] in said:
@@ -40,9 +59,11 @@ elif words[0] in said:
 """
 
 
-def engine(folder: Path, end: str = "false 0", forever: bool = False) -> Engine:
+def engine(folder: Path, end: str = "false 0", forever: bool = False, real: str = "", address: str = "127.0.0.1") -> Engine:
+    """`real`: an image whose containers are processes of this machine."""
     program = folder / "docker"
-    program.write_text(ENGINE.format(python=f"{sys.executable} -IS", here=str(folder), end=end, forever=forever))
+    python = f"{sys.executable} -IS"
+    program.write_text(ENGINE.format(python=python, here=str(folder), end=end, forever=forever, real=real, address=address))
     program.chmod(0o755)
     return Engine(str(program))
 
@@ -52,7 +73,7 @@ def asked(folder: Path) -> list[Any]:
 
 
 SPEC = Spec(
-    ("/var/runtime/bootstrap", "one"),
+    ("one",),
     {"SECRET": "key", "API": "127.0.0.1:9001", "PATH": "/opt/bin"},
     Limits(64 << 20, 0.5, 1 << 20, 32, 64, 2.0),
     (Mount(Path("/srv/code"), "/var/task"),),
@@ -60,6 +81,7 @@ SPEC = Spec(
     (("127.0.0.1", 9001),),
     7,
     image="lambda/python:3.12",
+    entry_point=("/var/runtime/bootstrap",),
 )
 
 
@@ -135,7 +157,7 @@ def test_without_an_image_the_machines_programs_are_mounted(tmp_path: Path) -> N
 
     async def work() -> None:
         docker = engine(tmp_path)
-        await (await docker.start(SPEC._replace(image=""))).ended()
+        await (await docker.start(SPEC._replace(image="", entry_point=(), command=("/var/runtime/bootstrap", "one")))).ended()
         lines = [" ".join(row[0]) for row in asked(tmp_path)]
         assert any('type=bind,"source=/usr","target=/usr",readonly' in line and "fogbank/nothing one" in line for line in lines)
         assert "network create --internal --driver bridge --opt com.docker.network.bridge.enable_icc=false fogbank" in lines
@@ -173,3 +195,67 @@ def test_usage_is_told_the_next_time(tmp_path: Path) -> None:
     asyncio.run(work())
     assert in_bytes("1.5GiB") == 3 << 29
     assert in_bytes("--") == 0
+
+
+RUNTIME = """#!{python}
+import http.client, json, os, sys
+connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+def ask(method, path, body=None):
+    connection.request(method, "/2018-06-01/runtime/invocation/" + path, body)
+    answer = connection.getresponse()
+    return answer, json.loads(answer.read())
+while True:
+    answer, event = ask("GET", "next")
+    said = [event, sys.argv[1:], os.environ["OWN"], os.environ["AWS_LAMBDA_FUNCTION_NAME"], "AWS_EXECUTION_ENV" in os.environ]
+    ask("POST", answer.getheader("Lambda-Runtime-Aws-Request-Id") + "/response", json.dumps(said))
+"""
+
+
+def of_image(folder: Path, **members: Any) -> Function:
+    """A function of an image whose entry point is a runtime client."""
+    client = folder / "client"
+    client.write_text(RUNTIME.format(python=f"{sys.executable} -IS"))
+    client.chmod(0o755)
+    return function({}, code=None, runtime="", handler="", image="mine:1", environment={"OWN": "1"}, entry_point=(str(client),), **members)
+
+
+def test_a_function_of_an_image(tmp_path: Path) -> None:
+    """Its runtime is the image's; the Runtime API answers it; ImageConfig overrides entry point, command and working directory."""
+    docker = engine(tmp_path, real="mine:1")
+    shop = Shop(docker)
+    try:
+        made = of_image(tmp_path, working_directory="/srv", command=("other.handler",))
+        assert json.loads(shop.invoke(made, b"1").payload) == [1, ["other.handler"], "1", "tried", False]
+        assert not shop.invoke(made, b"2").cold
+        words = next(row[0] for row in asked(tmp_path) if row[0][0] == "create")
+        assert "--workdir /srv" in " ".join(words)
+        shop.run(docker.close())
+        kept = of_image(tmp_path)
+        assert json.loads(shop.invoke(kept, b"1").payload)[1] == ["app.handler"]
+        words = [row[0] for row in asked(tmp_path) if row[0][0] == "create"][-1]
+        assert "--workdir" not in words
+    finally:
+        shop.run(docker.close())
+        shop.close()
+
+
+def test_only_the_container_is_its_runtime(tmp_path: Path) -> None:
+    """Who connects from another address, as other containers do, is not listened to."""
+    docker = engine(tmp_path, real="mine:1", address="172.18.0.7")
+    shop = Shop(docker)
+    try:
+        outcome = shop.invoke(of_image(tmp_path, timeout_ms=1000))
+        assert outcome.error
+    finally:
+        shop.run(docker.close())
+        shop.close()
+
+
+def test_an_image_needs_an_engine(tmp_path: Path) -> None:
+    """Elsewhere it is refused with what to do."""
+    shop = Shop("auto")
+    try:
+        outcome = shop.invoke(of_image(tmp_path))
+        assert (outcome.refused, b"--sandbox docker" in outcome.payload) == ("sandbox", True)
+    finally:
+        shop.close()

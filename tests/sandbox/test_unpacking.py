@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import json
 import os
 import stat
 import zipfile
@@ -10,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from fogbank.sandbox import unpacking
 from fogbank.sandbox.function import Code
 from fogbank.sandbox.unpacking import BadCode, Shelf
 
-from .shop import archive
+from .shop import Shop, archive, function, python
 
 
 def packed(entries: list[tuple[str, int, bytes]]) -> Code:
@@ -113,3 +116,62 @@ def test_empty_at_both_ends(tmp_path: Path) -> None:
     assert not (tmp_path / "shelf" / "old").exists()
     shelf.close()
     assert not (tmp_path / "shelf").exists()
+
+
+def test_the_least_recently_used_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond its size the shelf lets go of what nobody holds, and makes it again when it is asked for."""
+    monkeypatch.setattr(unpacking, "_FRESH_S", -1.0)
+    shelf = Shelf(tmp_path / "shelf", most_bytes=2500)
+    first, second, third, fourth = (archive({"a": str(number) * 1000}) for number in range(4))
+    held = shelf.code(first)
+    assert shelf.hold([held])
+    unheld = shelf.code(second)
+    shelf.code(third)
+    assert sorted(path.name for path in (tmp_path / "shelf").iterdir()) == sorted([held.name, shelf.code(third).name])
+    assert not shelf.hold([held, unheld])
+    assert (shelf.code(second) / "a").read_text() == "1" * 1000
+    shelf.let_go([held])
+    shelf.code(fourth)
+    assert not held.exists()
+
+
+def test_what_is_run_stays_on_the_shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that an environment has mounted stays; a function whose code has gone has it unpacked again."""
+    monkeypatch.setattr(unpacking, "_FRESH_S", 0.3)
+    shop = Shop(folder=Shelf(tmp_path / "shelf", most_bytes=1), idle_s=0.1)
+    try:
+        one, two = python("def handler(event, context): return open('/var/task/app.py').read()\n"), python("def handler(e, c): return 2\n")
+        source = json.loads(shop.invoke(one).payload)
+        assert shop.invoke(two).payload == b"2"
+        assert json.loads(shop.invoke(one).payload) == source
+        shop.until(lambda: not shop.workshop.counts()[one.key].idle)
+        shop.until(lambda: not shop.workshop.counts()[two.key].idle)
+        shop.run(asyncio.sleep(0.4))
+        other = python("def handler(e, c): return 3\n")
+        assert shop.invoke(other).payload == b"3"
+        assert len([path for path in (tmp_path / "shelf").iterdir() if path.name.startswith("code-")]) == 1
+        assert json.loads(shop.invoke(one).payload) == source
+    finally:
+        shop.close()
+
+
+def test_only_we_may_enter(shelf: Shelf) -> None:
+    """Unpacked code is nobody else's to read on this machine."""
+    shelf.code(archive({"a": "1"}))
+    assert shelf.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_links_are_not_followed_here(tmp_path: Path) -> None:
+    """What is a link in an archive leads nowhere outside of a box: it is not read while an environment is prepared."""
+    shop = Shop(folder=tmp_path / "shelf")
+    secret = tmp_path / "secret.py"
+    secret.write_text("boto")
+    code = packed([("app.py", 0o100644, b"def handler(e, c): return 1"), ("x.py", stat.S_IFLNK | 0o777, str(secret).encode())])
+    try:
+        made = function({}, code=code)
+        assert shop.invoke(made).payload == b"1"
+        prepared = shop.workshop._pools[made.key].prepared
+        assert prepared is not None
+        assert prepared.spec.zygote is None or not any("boto" in module for module in prepared.spec.zygote.preload)
+    finally:
+        shop.close()

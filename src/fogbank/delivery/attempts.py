@@ -60,7 +60,7 @@ def after_failure(attempts: Attempts, policy: RetryPolicy, due_ms: int, random: 
 
 def may_pass(problem: ServiceException) -> bool:
     """Whether a failure may be over the next time: throttling and trouble on the other side. Missing permissions and targets may not."""
-    if problem.code.startswith(_SLOW_DOWN):
+    if any(word in problem.code for word in _SLOW_DOWN):
         return True
     return problem.status >= 500 and problem.status != 501
 

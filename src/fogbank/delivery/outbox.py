@@ -10,6 +10,7 @@ among PARKED until it is over, so that it is begun again when the process was ki
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -19,6 +20,10 @@ from fogbank.store.tables import At
 
 ATTEMPTS = 12
 """With the back-off below: about an hour and a half."""
+
+
+LOOK_AHEAD = 5000
+"""Tasks that are looked at for one that counts."""
 
 
 class Item(Record, frozen=True, kw_only=True):
@@ -52,6 +57,15 @@ def put(at: At, task: str, payload: Any, due_ms: int, account: str, region: str,
 def first(at: At) -> Item | None:
     """The task that is due next, or None. One that is parked is not."""
     return next(OUTBOX.scan(at), None)
+
+
+def work_ms(at: At, now_ms: int, besides: Collection[str]) -> int:
+    """When the first of what is due will be done, of which some tasks do not count; now, where nothing else is due."""
+    seen = 0
+    for item in OUTBOX.scan(at, before=now_ms + 1):
+        if item.task not in besides or (seen := seen + 1) == LOOK_AHEAD:
+            return item.due_ms
+    return now_ms
 
 
 def done(at: At, item: Item) -> None:

@@ -86,7 +86,7 @@ _ENTRY = ("TraceHeader", "Source", "DetailType", "Resources", "Time")
 def _logs(ctx: Context, arn: Arn, message: str, parameters: Parameters) -> Call:
     """A log event of a stream that is there (see `log`, which makes it)."""
     group = arn.resource.removeprefix("log-group:").removesuffix(":*")
-    events = [{"timestamp": ctx.now, "message": message}]
+    events = [{"timestamp": parameters.get("Timestamp") or ctx.now, "message": message}]
     return "logs", "PutLogEvents", {"logGroupName": group, "logStreamName": parameters.get("LogStreamName", "default"), "logEvents": events}
 
 
@@ -119,12 +119,12 @@ MISSING = {
 """Kinds of targets whose service is not there: what would be called."""
 
 
-def log(ctx: Context, arn: str, stream: str, message: str, acting: Acting | Role) -> None:
-    """Writes a log event to a stream of a log group; the stream is made where it is not there. Errors: those of Logs."""
+def log(ctx: Context, arn: str, stream: str, message: str, acting: Acting | Role, *, at_ms: int | None = None) -> None:
+    """Writes a log event (of now, or of another instant) to a stream of a log group, made where it is not there. Errors: those of Logs."""
     target = Arn.parse(arn)
     if target is None or target.service != "logs":
         raise ServiceException("ValidationException", f"{arn} is not the ARN of a log group")
-    service, operation, members = _logs(ctx, target, message, {"LogStreamName": stream})
+    service, operation, members = _logs(ctx, target, message, {"LogStreamName": stream, "Timestamp": at_ms})
     try:
         ctx.call(service, operation, members, acting=acting, region=target.region)
     except ServiceException as refused:

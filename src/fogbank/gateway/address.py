@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from fogbank.kernel.http import HttpRequest
 
-_ENDPOINTS = re.compile(r"(?P<front>.+)\.(?:localhost(?:\.localstack\.cloud)?|amazonaws\.com)")
+_ENDPOINTS = re.compile(r"(?P<front>.+)\.(?:localhost(?:\.localstack\.cloud)?|amazonaws\.com|on\.aws)")
 _S3 = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:-accesspoint|-accelerate)?(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?")
 
 

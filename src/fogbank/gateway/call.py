@@ -220,12 +220,13 @@ class Call(Passage):
                 self._parked = cloud.park(answer, self.run)
                 return
             response = self.answer(answer)
-            if self._traced is not None or cloud.tracing.trailed(entry):
-                self._over(ctx, entry, self._req, self._traced, answer, None, "call")
+            heard = cloud.tracing.trailed(entry)
+            if heard or self._traced is not None:
+                self._over(ctx, entry, heard, self._req, self._traced, answer, None, "call")
             cloud.commit(tx)
         except ServiceException as problem:
             cloud.undo(tx)
-            self._over(ctx, entry, self._req, self._traced, None, problem, "call")
+            self._over(ctx, entry, cloud.tracing.trailed(entry), self._req, self._traced, None, problem, "call")
             if tx.told is not None:
                 cloud.gathering.take(tx.told)
             self.refuse(problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from fogbank.delivery import outbox
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 REMEMBERED = 1000
 """Decisions that can still be explained."""
+FEW = 64
 
 
 class ClockSettings(Record, frozen=True, kw_only=True):
@@ -84,8 +86,12 @@ class Cloud:
         self.decisions: deque[tuple[str, Decided, About | None]] = deque(maxlen=REMEMBERED)
         self._gateway = gateway
         self._loop = gateway.loop
-        self._parked: dict[int, list[Parked]] = {}
+        self._parked: dict[int, dict[int, dict[bytes, dict[Parked, None]]]] = {}
+        """By table, length of the key's prefix, and prefix; in the order in which they came."""
         self._timed: set[Parked] = set()
+        self._by_time: list[tuple[int, int, Parked]] = []
+        """A heap of instants; those who have left stay until they come up, or are too many."""
+        self._count = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._workshop: Any = None
@@ -192,9 +198,14 @@ class Cloud:
     def park(self, wait: Wait, again: Callable[[], None], tasks: Tasks | None = None) -> Parked:
         """Has `again` called once, when what it waits for has come. `tasks`: it is one of them."""
         parked = Parked(wait, again, tasks)
-        for space, _ in wait.on:
-            self._parked.setdefault(space, []).append(parked)
+        for space, prefix in wait.on:
+            self._parked.setdefault(space, {}).setdefault(len(prefix), {}).setdefault(prefix, {})[parked] = None
         self._timed.add(parked)
+        if len(self._by_time) > 2 * len(self._timed) + FEW:
+            self._by_time = [entry for entry in self._by_time if not entry[2].gone]
+            heapify(self._by_time)
+        self._count += 1
+        heappush(self._by_time, (parked.until_ms, self._count, parked))
         self.alarm(parked.until_ms)
         return parked
 
@@ -204,11 +215,14 @@ class Cloud:
             return
         parked.gone = True
         self._timed.discard(parked)
-        for space, _ in parked.watches:
-            waiting = self._parked.get(space)
-            if waiting is not None and parked in waiting:
-                waiting.remove(parked)
-                if not waiting:
+        for space, prefix in parked.watches:
+            lengths = self._parked.get(space, {})
+            prefixes = lengths.get(len(prefix), {})
+            waiting = prefixes.get(prefix, {})
+            waiting.pop(parked, None)
+            if not waiting and prefixes.pop(prefix, None) is not None and not prefixes:
+                del lengths[len(prefix)]
+                if not lengths:
                     del self._parked[space]
 
     def _release(self, parked: Parked) -> None:
@@ -219,8 +233,11 @@ class Cloud:
 
     def wake(self, space: int, key: bytes) -> None:
         """Runs those again who wait for a key."""
-        for parked in list(self._parked.get(space, ())):
-            if any(s == space and key.startswith(prefix) for s, prefix in parked.watches):
+        lengths = self._parked.get(space)
+        if lengths is None:
+            return
+        for length, prefixes in list(lengths.items()):
+            for parked in list(prefixes.get(key[:length], ())):
                 self._release(parked)
 
     # instants
@@ -231,8 +248,15 @@ class Cloud:
             self._timer.cancel()
             self._timer = None
         self.tasks.look()
-        for parked in self._timed:
-            self.alarm(parked.until_ms)
+        self._alarm_next()
+
+    def _alarm_next(self) -> None:
+        """Sees to the next of those who wait."""
+        waiting = self._by_time
+        while waiting and waiting[0][2].gone:
+            heappop(waiting)
+        if waiting:
+            self.alarm(waiting[0][0])
 
     def alarm(self, instant_ms: int) -> None:
         """Makes sure that `_ring` is called at an instant of the cloud's clock (never while it stands still before it)."""
@@ -249,11 +273,13 @@ class Cloud:
     def _ring(self) -> None:
         self._timer = None
         now = self.clock.now_ms()
-        for parked in [p for p in self._timed if p.until_ms <= now]:
-            self._release(parked)
+        waiting = self._by_time
+        while waiting and (waiting[0][2].gone or waiting[0][0] <= now):
+            parked = heappop(waiting)[2]
+            if not parked.gone:
+                self._release(parked)
         self.tasks.run_due()
-        for parked in self._timed:
-            self.alarm(parked.until_ms)
+        self._alarm_next()
 
     # at rest
 

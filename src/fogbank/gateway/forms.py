@@ -186,7 +186,9 @@ class FormCall:
         cloud, request, fields = self._cloud, self.request, form.fields
         bucket = address.bucket(request.headers.get("host", "")) or request.path.strip("/")
         try:
-            policy = verify_post(fields, cloud.clock.now_ms(), cloud.callers.finder(request), bucket=bucket, dated_by=cloud.callers.dated_by)
+            policy = verify_post(
+                fields, cloud.clock.now_ms(), cloud.callers.finder(request), bucket=bucket, dated_by=cloud.callers.dated_by
+            )
             if policy is not None:
                 policy.check_size(form.upload.size)
         except ServiceException:

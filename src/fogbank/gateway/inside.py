@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from fogbank.gateway.listen import Connection
+from fogbank.kernel.errors import ServiceException
 
 if TYPE_CHECKING:
     from fogbank.gateway.cloud import Cloud
@@ -79,3 +80,47 @@ class Visitor(Connection):
 
     def abort(self) -> None:
         self._transport.abort()
+
+
+class Daemon(asyncio.DatagramProtocol):
+    """Sends the segments that come on with PutTraceSegments, as the role whose access key this is: what it may not send is lost.
+
+    A datagram is a line {"format": "json", "version": 1}, then a document.
+    """
+
+    def __init__(self, gateway: Gateway, cloud: Cloud, listener: socket.socket, access_key: str, region: str) -> None:
+        self._gateway = gateway
+        self._cloud = cloud
+        self._access_key = access_key
+        self._region = region
+        self._transport: asyncio.BaseTransport | None = None
+        listener.setblocking(False)
+        self._opening = gateway.loop.create_task(self._open(listener))
+
+    async def _open(self, listener: socket.socket) -> None:
+        self._transport, _ = await self._gateway.loop.create_datagram_endpoint(lambda: self, sock=listener)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        header, _, document = data.partition(b"\n")
+        if not header.startswith(b"{") or not document:
+            return
+        gateway, cloud = self._gateway, self._cloud
+        credential = cloud.callers.find(self._access_key)
+        if credential is None:
+            return
+        who = credential.principal
+        tx = cloud.begin()
+        ctx = gateway.context(cloud, tx, None, who, who.account, self._region, "xray", "daemon", cloud.chance.request_id())
+        try:
+            ctx.call("xray", "PutTraceSegments", {"TraceSegmentDocuments": [document.decode("utf-8", "replace")]})
+            cloud.commit(tx)
+        except ServiceException:
+            cloud.undo(tx)
+        except Exception:
+            cloud.undo(tx)
+            gateway.report("xray: a datagram")
+
+    def close(self) -> None:
+        self._opening.cancel()
+        if self._transport is not None:
+            self._transport.close()

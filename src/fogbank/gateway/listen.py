@@ -8,14 +8,12 @@ sendfile.
 from __future__ import annotations
 
 import asyncio
-import time
-from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any
 
 from fogbank.gateway.call import Call, report
 from fogbank.gateway.cloud import Cloud
 from fogbank.gateway.forms import FormCall
-from fogbank.gateway.message import HEAD_LIMIT, BadRequest, Dechunker, body_length, connection_header, read_head
+from fogbank.gateway.message import HEAD_LIMIT, BadRequest, Dechunker, answer_head, body_length, connection_header, read_head
 from fogbank.gateway.pipeline import Gateway
 from fogbank.gateway.sendfile import send_files
 from fogbank.gateway.spool import MEMORY_BYTES, Spool
@@ -29,7 +27,6 @@ GATHERED_LIMIT_BYTES = 128 << 20
 """Bodies that must be in memory to be named or authenticated; AWS's largest is a function's code, in base64."""
 LINGER_S = 30
 _BUFFER_BYTES = 8192
-_STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}" for s in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -336,7 +333,7 @@ class Connection(asyncio.BufferedProtocol):
             self._stream(call, response, body)
             return
         pieces = None if isinstance(body, (bytes, bytearray)) else body.pieces
-        head = self._head(response, body.size if pieces is not None else len(body))
+        head = answer_head(response, body.size if pieces is not None else len(body), self._connection)
         if pieces and self._method != "HEAD":
             self._answer = self._gateway.loop.create_task(self._send_files(head, pieces))
             return
@@ -346,7 +343,7 @@ class Connection(asyncio.BufferedProtocol):
     def _stream(self, call: Call, response: HttpResponse, body: Body) -> None:
         """Sends an answer that goes on; the next request is read when it is over."""
         chunked = self._connection != "close"
-        self._transport.write(self._head(response, "chunked" if chunked else None))
+        self._transport.write(answer_head(response, "chunked" if chunked else None, self._connection))
         self._streaming = Streaming(call, body, self._transport, chunked=chunked, when_over=self._streamed)
         if self._choked:
             self._streaming.pause()
@@ -358,25 +355,6 @@ class Connection(asyncio.BufferedProtocol):
             self._next()
         else:
             self._transport.abort()
-
-    def _head(self, response: HttpResponse, size: int | Literal["chunked"] | None) -> bytes:
-        """The answer's head; `size` is None where the end of the connection is the end of the body."""
-        status = response.status
-        lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Error", _date_line()]
-        length: int | str | None = None if status == 204 or status == 304 else size
-        for name, value in response.headers:
-            if name == "Content-Length":
-                length = value  # an answer to HEAD says how long the body would be
-            else:
-                lines.append(f"{name}: {value}")
-        if length is not None:
-            lines.append("Transfer-Encoding: chunked" if length == "chunked" else f"Content-Length: {length}")
-        if self._connection:
-            lines.append(f"Connection: {self._connection}")
-        text = "\r\n".join(lines)
-        if text.count("\n") >= len(lines) or text.count("\r") >= len(lines):  # a value that would begin a header of its own
-            text = "\r\n".join([line.replace("\r", " ").replace("\n", " ") for line in lines])
-        return (text + "\r\n\r\n").encode("latin-1", "replace")
 
     def _next(self) -> None:
         if self._connection == "close":
@@ -434,15 +412,3 @@ def _whole_first(headers: dict[str, str]) -> bool:
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return True
     return "authorization" in headers and "x-amz-content-sha256" not in headers
-
-
-_date: tuple[int, str] = (0, "")
-
-
-def _date_line() -> str:
-    """The Date header, made once a second. The machine's time: a client corrects its own clock by it."""
-    global _date
-    now = int(time.time())
-    if _date[0] != now:
-        _date = (now, "Date: " + time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now)))
-    return _date[1]

@@ -1,10 +1,13 @@
-"""HTTP/1.1's grammar (RFC 9112): a request's head, its body's length, the chunked coding. Bytes only, no sockets."""
+"""HTTP/1.1's grammar (RFC 9112): a request's head, its body's length, the chunked coding, an answer's head. Bytes only, no sockets."""
 
 from __future__ import annotations
 
 import re
+import time
+from http import HTTPStatus
+from typing import Literal
 
-from fogbank.kernel.http import HttpRequest
+from fogbank.kernel.http import HttpRequest, HttpResponse
 
 HEAD_LIMIT = 64 * 1024
 _METHODS = frozenset({"GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH"})
@@ -12,6 +15,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _VISIBLE = bytes([9, *range(32, 127), *range(128, 256)])
 _SIZE = re.compile(rb"[0-9a-fA-F]{1,15}").fullmatch
 _LINE_LIMIT = 4096
+_STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}" for s in HTTPStatus}
 
 
 class BadRequest(Exception):
@@ -135,3 +139,35 @@ class Dechunker:
                 raise BadRequest("malformed chunk")
             self._left = int(size, 16)
             self._trailer = not self._left
+
+
+def answer_head(response: HttpResponse, size: int | Literal["chunked"] | None, connection: str) -> bytes:
+    """An answer's head; `size` is None where the end of the connection is the end of the body."""
+    status = response.status
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Error", _date_line()]
+    length: int | str | None = None if status == 204 or status == 304 else size
+    for name, value in response.headers:
+        if name == "Content-Length":
+            length = value  # an answer to HEAD says how long the body would be
+        else:
+            lines.append(f"{name}: {value}")
+    if length is not None:
+        lines.append("Transfer-Encoding: chunked" if length == "chunked" else f"Content-Length: {length}")
+    if connection:
+        lines.append(f"Connection: {connection}")
+    text = "\r\n".join(lines)
+    if text.count("\n") >= len(lines) or text.count("\r") >= len(lines):  # a value that would begin a header of its own
+        text = "\r\n".join([line.replace("\r", " ").replace("\n", " ") for line in lines])
+    return (text + "\r\n\r\n").encode("latin-1", "replace")
+
+
+_date: tuple[int, str] = (0, "")
+
+
+def _date_line() -> str:
+    """The Date header, made once a second. The machine's time: a client corrects its own clock by it."""
+    global _date
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, "Date: " + time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now)))
+    return _date[1]

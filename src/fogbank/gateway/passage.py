@@ -73,16 +73,18 @@ class Passage:
         except Exception as problem:
             ctx.tx.undo(mark)
             if isinstance(problem, ServiceException):
-                self._over(inner, entry, req, traced, None, problem)
+                self._over(inner, entry, self.cloud.tracing.trailed(entry), req, traced, None, problem)
             raise
-        if traced is not None or self.cloud.tracing.trailed(entry):
-            self._over(inner, entry, req, traced, answer, None)
+        heard = self.cloud.tracing.trailed(entry)
+        if heard or traced is not None:
+            self._over(inner, entry, heard, req, traced, answer, None)
         return answer
 
     def _over(
         self,
         ctx: Context,
         entry: Entry,
+        heard: int,
         req: Any,
         traced: tracing.Traced | None,
         answer: Any,
@@ -93,7 +95,6 @@ class Passage:
         if traced is not None:
             status, error, message = (200, "", "") if problem is None else (problem.status, problem.code, problem.message)
             ctx.tell(*tracing.told(traced, kind, ctx, req, status, error, message))
-        heard = self.cloud.tracing.trailed(entry)
         if heard and not isinstance(answer, Wait):
             ctx.tell(TRAIL, tracing.recorded(ctx, entry, heard, req, answer, problem))
 

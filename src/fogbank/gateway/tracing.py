@@ -7,7 +7,7 @@ is none, the Default sampling rule decides: so many traces a second, and a share
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -154,7 +154,7 @@ def told(traced: Traced, kind: str, ctx: Context, members: Any, status: int, err
 
 def _about(members: Any) -> dict[str, str]:
     """What a request names."""
-    found = {name: value for name in _naming(type(members)) if isinstance(value := getattr(members, name), str)}
+    found = {name: value for name in _naming(members.__class__) if isinstance(value := getattr(members, name), str)}
     tables = getattr(members, "RequestItems", None)  # of a batch
     if isinstance(tables, dict) and tables:
         found["TableName"] = next(iter(tables))
@@ -162,7 +162,7 @@ def _about(members: Any) -> dict[str, str]:
 
 
 @cache
-def _naming(kind: type) -> tuple[str, ...]:
+def _naming(kind: Hashable) -> tuple[str, ...]:
     """Which of a request's members name something."""
     there = getattr(kind, "__struct_fields__", ())
     return tuple(name for name in NAMING if name in there)
@@ -171,21 +171,21 @@ def _naming(kind: type) -> tuple[str, ...]:
 LARGE_BYTES = 256 << 10
 """A call that is larger is told without what it asked for and was answered: no trail shows as much."""
 _pack = msgspec.msgpack.Encoder(enc_hook=lambda body: None).encode
-_EMPTY: dict[str, str] = {}
 
 
 def recorded(ctx: Context, entry: Entry, heard: int, members: Any, answer: Any, problem: ServiceException | None) -> Heard:
     """A call that is over, as the trail is told of it."""
     request = ctx.request
-    client, headers = ("", _EMPTY) if request is None else (request.client, request.headers)
+    if request is None:
+        caller = ctx.principal, ctx.door.access_key, "", "", ""
+    else:
+        header = request.headers.get
+        caller = ctx.principal, ctx.door.access_key, request.client, header("user-agent", ""), header("host", "")
     error, message = ("", "") if problem is None else (problem.code, problem.message)
-    agent, host = headers.get("user-agent", ""), headers.get("host", "")
-    said = members, answer if heard == ANSWERED else None
-    call = ctx.now, ctx.request_id, ctx.door.access_key, client, agent, host, ctx.via, error, message
     try:
-        packed = _pack(call + said)
+        packed = _pack((ctx.now, ctx.request_id, ctx.via, error, message, members, answer if heard == ANSWERED else None))
     except (ValueError, OverflowError, TypeError):  # half a surrogate pair, a number beyond 64 bits
         packed = b""
     if not packed or len(packed) > LARGE_BYTES:
-        packed = _pack((*call, None, None))
-    return ctx.account, ctx.region, entry.name, ctx.principal, packed
+        packed = _pack((ctx.now, ctx.request_id, ctx.via, error, message.encode("utf-8", "replace").decode(), None, None))
+    return ctx.account, ctx.region, entry.name, caller, packed

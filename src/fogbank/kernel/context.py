@@ -269,6 +269,12 @@ class Context:
         """This call, carried on under a trace header that came with what it carries."""
         return self.door.traced(self, header)
 
+    def of(self, account: str, region: str) -> Context:
+        """This call, carried on for an account and region: `gather` is told of many."""
+        carried = self.door.traced(self, self.trace)
+        carried.account, carried.region = account, region
+        return carried
+
     def as_role(self, role: Role) -> Context:
         """This request, carried on as a role that trusts the service. Errors: AccessDenied."""
         return self.door.as_role(self, role)

@@ -49,11 +49,16 @@ def operation(name: str, *, authorized_here: bool = False) -> Callable[[F], F]:
     return mark
 
 
-def task(name: str) -> Callable[[F], F]:
-    """Marks a function `(ctx, payload)` that `ctx.later("service.name", payload)` runs after the commit."""
+LOOKING: set[str] = set()
+"""The tasks ("service.name") that only look at what there is: they change nothing that others look at, but metrics."""
+
+
+def task(name: str, *, looks: bool = False) -> Callable[[F], F]:
+    """Marks a function `(ctx, payload)` that `ctx.later("service.name", payload)` runs after the commit. `looks`: see LOOKING."""
 
     def mark(function: F) -> F:
         function.task = name  # type: ignore[attr-defined]
+        function.looks = looks  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -157,3 +162,5 @@ class Service:
                     self.operations[marked] = function
                 elif isinstance(marked := getattr(function, "task", None), str):
                     self.tasks[f"{name}.{marked}"] = function
+                    if function.looks:
+                        LOOKING.add(f"{name}.{marked}")

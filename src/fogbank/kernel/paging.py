@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fogbank.kernel.errors import ServiceException
 
@@ -50,3 +50,19 @@ def page(items: Iterable[T], size: int) -> tuple[list[T], bool]:
             return out, True
         out.append(item)
     return out, False
+
+
+class Pages(NamedTuple):
+    """How a service pages its listings by name. `member` of a request says how many it wants; `error` is for a wrong NextToken."""
+
+    member: str
+    error: Callable[[], ServiceException]
+    size: int = 100
+
+    def after(self, req: Any) -> str:
+        """The name that a page begins after; "" for the first one. Raises `error()`."""
+        return place(req.NextToken, self.error) or ""
+
+    def page(self, req: Any, items: Iterable[T], name: Callable[[T], str]) -> tuple[list[T], str | None]:
+        """The items of a page, and the token of the next."""
+        return named(items, getattr(req, self.member) or self.size, name)

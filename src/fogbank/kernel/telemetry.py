@@ -93,8 +93,18 @@ NAMING = (
 """Members of requests that name what a call was about."""
 
 
+class Caller(NamedTuple):
+    """Who called (an `access.Principal`), with which key, and from where; the latter three are "" of a service's call."""
+
+    who: Any
+    access_key: str
+    client: str
+    user_agent: str
+    host: str
+
+
 class Recorded(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A call for the trail: from where, with what, and what came of it. `client`, `user_agent` and `host` are "" of a service's call.
+    """A call for the trail: with what, and what came of it.
 
     It travels as MessagePack, so that the door makes one piece of it at once and keeps nothing else: see `Heard`. `members` and
     `answer` are read when somebody looks: dicts by the names that they have on the wire.
@@ -102,10 +112,6 @@ class Recorded(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     at_ms: int
     request_id: str
-    access_key: str
-    client: str
-    user_agent: str
-    host: str
     via: tuple[str, ...]
     error: str
     message: str
@@ -113,8 +119,8 @@ class Recorded(msgspec.Struct, frozen=True, array_like=True, gc=False):
     answer: msgspec.Raw
 
 
-Heard = tuple[str, str, tuple[str, str], Any, bytes]
-"""What the trail is told: account, region, (service, operation), who called (`access.Principal`), and a `Recorded`, packed."""
+Heard = tuple[str, str, tuple[str, str], tuple[Any, str, str, str, str], bytes]
+"""What the trail is told: account, region, (service, operation), the `Caller`'s fields, and a `Recorded`, packed."""
 
 UNHEARD, ASKED, ANSWERED = 0, 1, 2
 """How much of an operation's calls a trail records: nothing, what was asked, and what was answered too."""

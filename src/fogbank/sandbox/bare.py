@@ -23,13 +23,15 @@ MISSING = (
     "The number of processes is not limited, and a process that leaves its session outlives its box.",
     "There is no /tmp of a box's own, and what is written is limited per file only.",
     "Programs run as the user who started the server: they read and change all that this user can.",
-    "Programs reach the network, the machine's own ports and the cloud's control port.",
+    "Programs reach the network, the machine's own ports, the cloud's control port, and what other boxes are served at.",
     "System calls are not filtered.",
 )
 
 
 class BareBox:
     """A plain process, the leader of a session."""
+
+    peer = ""
 
     def __init__(self, process: asyncio.subprocess.Process, output: int, listeners: tuple[socket.socket, ...]) -> None:
         self._process, self.output, self.listeners = process, output, listeners

@@ -46,9 +46,12 @@ class Spec(NamedTuple):
 
     command     program and arguments, as paths inside
     mounts      what is there besides the system's programs and libraries; later ones lie over earlier ones
-    listen      addresses in the box's own, otherwise empty network: a listening socket is made on each and handed out (`Box.listeners`)
+    listen      addresses in the box's own, otherwise empty network: a listening socket is made on each and handed out (`Box.listeners`);
+                "udp:" before one: for datagrams
     user        the number by which boxes of one tenant are told from others'
-    image       a container image to take the files from (a container engine only); "": the machine's own programs
+    image       a container image to take the files from (a container engine only); "": the machine's own programs. An empty
+                command or working directory is then the image's own
+    entry_point of an image, in place of its own
     """
 
     command: tuple[str, ...]
@@ -60,6 +63,7 @@ class Spec(NamedTuple):
     user: int = 0
     zygote: Zygote | None = None
     image: str = ""
+    entry_point: tuple[str, ...] = ()
 
 
 class Ended(NamedTuple):
@@ -84,6 +88,8 @@ class Box(Protocol):
     listeners: tuple[socket.socket, ...]
     output: int
     """The reading end of the pipe that is its stdout and stderr (non-blocking)."""
+    peer: str
+    """The address from which its programs connect to the listeners; "" where nobody else can reach them."""
 
     async def ended(self) -> Ended:
         """Waits until nothing of it is left."""

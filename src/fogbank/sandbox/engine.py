@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
+import json
 import os
 import shutil
 import socket
@@ -35,6 +37,7 @@ class EngineBox:
     def __init__(self, engine: Engine, name: str, process: asyncio.subprocess.Process, later: float) -> None:
         self._engine, self._name, self._process = engine, name, process
         self.output = -1
+        self.peer = ""
         self.listeners: tuple[socket.socket, ...] = ()
         self._killed = False
         self._cpus_later = later
@@ -168,11 +171,25 @@ class Engine:
             os.close(written)
         box = EngineBox(self, name, process, spec.limits.cpus if spec.limits.cpus_at_first else 0)
         box.output, box.listeners = output, listeners
+        box.peer = await self._address(name, process) if spec.listen else ""
         self._boxes.add(box)
         box.end.add_done_callback(lambda _: self._boxes.discard(box))
         return box
 
+    async def _address(self, name: str, process: asyncio.subprocess.Process) -> str:
+        """The container's own: others reach the same gateway, and must not be taken for it."""
+        while process.returncode is None:
+            _, told = await self.ask("inspect", "--format", f'{{{{(index .NetworkSettings.Networks "{NETWORK}").IPAddress}}}}', name)
+            with contextlib.suppress(ValueError):
+                return str(ipaddress.ip_address(told.strip()))
+            await asyncio.sleep(0.02)
+        return "nowhere"
+
     async def _create(self, name: str, spec: Spec, environment: dict[str, str]) -> None:
+        if spec.image and spec.entry_point and not spec.command:
+            # The command line forgets the image's own command along with its entry point; Lambda does not.
+            own = json.loads(await self._insist("image", "inspect", "--format", "{{json .Config.Cmd}}", spec.image))
+            spec = spec._replace(command=tuple(own or ()))
         words, passed = create(name, spec, environment)
         process = await asyncio.create_subprocess_exec(
             self.program, *words, env={**os.environ, **passed}, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
@@ -194,7 +211,9 @@ def create(name: str, spec: Spec, environment: dict[str, str]) -> tuple[list[str
     """The command line, and the environment that it takes values from: they are secrets, and everybody can read command lines."""
     words = ["create", "--name", name, "--label", f"{LABEL}={cgroups.name(os.getpid())}", "--init", "--hostname", "box"]
     words += ["--network", NETWORK if spec.listen else "none", *limits(spec.limits), "--read-only", "--cap-drop", "ALL"]
-    words += ["--security-opt", "no-new-privileges", "--user", f"{100_000 + spec.user % 900_000}", "--workdir", spec.working_directory]
+    words += ["--security-opt", "no-new-privileges", "--user", f"{100_000 + spec.user % 900_000}"]
+    if spec.working_directory:
+        words += ["--workdir", spec.working_directory]
     if not spec.image:
         etc = [f"/etc/{file}" for file in (*root.ETC, *root.CERTIFICATES)]
         words += [word for path in (*root.SYSTEM, *etc) if os.path.exists(path) for word in mounted(Path(path), path)]
@@ -207,9 +226,10 @@ def create(name: str, spec: Spec, environment: dict[str, str]) -> tuple[list[str
         else:
             words += ["--env", key]
             passed[key] = value
-    if spec.command:
-        words += ["--entrypoint", spec.command[0]]
-    return [*words, spec.image or NOTHING, *spec.command[1:]], passed
+    first, *rest = (*spec.entry_point, *spec.command) if spec.entry_point or not spec.image else ("", *spec.command)
+    if first:
+        words += ["--entrypoint", first]
+    return [*words, spec.image or NOTHING, *rest], passed
 
 
 def limits(asked: Limits) -> list[str]:

@@ -26,7 +26,7 @@ from fogbank.sandbox.turn import Turn, ended_why, told
 INIT_S = 10.0
 _LONG_INIT_S = 130.0
 """Where nobody waits for the initialisation: this, or the function's timeout if that is longer."""
-_MEASURED_S = 0.05
+_MEASURED_S = 0.2
 """How old a figure of the memory used may be."""
 
 
@@ -38,7 +38,7 @@ class House(Protocol):
 
     def tell(self, lines: Lines) -> None: ...
 
-    def open_cloud(self, listener: Any) -> Any: ...
+    def open_cloud(self, listener: Any, environment: Environment) -> Any: ...
 
     def ready(self, environment: Environment) -> None:
         """It is idle."""
@@ -84,6 +84,8 @@ class Environment:
         self.journal = Journal(house, function, log_stream)
         self._loop = house.loop
         self._box: Box | None = None
+        self.peer = ""
+        """The only address that the runtime connects from; "": any, since nobody else can."""
         self._output: Output | None = None
         self._servers: list[Any] = []
         self._runtime: Connection | None = None
@@ -126,9 +128,10 @@ class Environment:
             box.kill()
         else:
             self._output = Output(self._loop, box.output, self._printed)
+            self.peer = box.peer
             api, *cloud = box.listeners
             self._servers.append(await self._loop.create_server(lambda: Connection(self), sock=api))
-            self._servers += [self.house.open_cloud(listener) for listener in cloud]
+            self._servers += [self.house.open_cloud(listener, self) for listener in cloud]
         self._ended(await box.ended())
 
     def _init_seconds(self) -> float:

@@ -14,7 +14,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from fogbank.sandbox.reports import event
+from fogbank.sandbox.output import LINE_BYTES
+from fogbank.sandbox.reports import event, named
 
 if TYPE_CHECKING:
     from fogbank.sandbox.environment import Environment
@@ -27,6 +28,11 @@ _LAUNCHER = "/launcher/"
 _EVENTS = {"INVOKE", "SHUTDOWN"}
 _TYPES = {"platform", "function", "extension"}
 SHUTDOWN_S = 2.0
+_EXTENSIONS = 10
+_LINES = 2000
+_ORDERS_BYTES = 4 << 20
+_NONSENSE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading a document of somebody else's can come to."""
 
 
 class Extension:
@@ -50,7 +56,9 @@ class Subscription:
         self.items = int(buffering.get("maxItems", 10_000))
         self.bytes = int(buffering.get("maxBytes", 262_144))
         self.seconds = int(buffering.get("timeoutMs", 1000)) / 1000
-        if not self.types or not self.types <= _TYPES or not 1000 <= self.items <= 10_000 or not 25 <= self.seconds * 1000 <= 30_000:
+        if not self.types or not self.types <= _TYPES or not 1000 <= self.items <= 10_000:
+            raise ValueError("types or buffering are out of range")
+        if not 262_144 <= self.bytes <= 1_048_576 or not 25 <= self.seconds * 1000 <= 30_000:
             raise ValueError("types or buffering are out of range")
         self.protocol = destination["protocol"]
         if self.protocol == "HTTP":
@@ -64,6 +72,8 @@ class Subscription:
             raise ValueError("no such protocol")
         self.gathered: list[dict[str, Any]] = []
         self.size = 0
+        self.dropped = (0, 0)
+        """Records that nobody fetched in time, and their bytes."""
 
 
 class Extensions:
@@ -76,7 +86,9 @@ class Extensions:
         """External ones that have not registered."""
         self._launcher: Connection | None = None
         self._starter: Connection | None = None
-        self._orders: deque[dict[str, Any]] = deque()
+        self._orders: deque[tuple[dict[str, Any], int]] = deque()
+        self._ordered = 0
+        """Their size."""
         self._subscriptions: dict[str, Subscription] = {}
 
     # what the environment asks
@@ -160,7 +172,7 @@ class Extensions:
         elif path in ("init/error", "exit/error"):
             error_type = request.headers.get("lambda-extension-function-error-type", "Extension.Unknown")
             connection.accept()
-            self._gone(extension.name, error_type)
+            self._gone(extension.name, named(error_type))
         else:
             connection.refuse(404, "ResourceNotFound", f"There is no {request.path}")
 
@@ -168,7 +180,7 @@ class Extensions:
         name = request.headers.get("lambda-extension-name", "")
         try:
             events = set(json.loads(request.body or b"{}").get("events", ()))
-        except (ValueError, AttributeError, TypeError):
+        except _NONSENSE:
             events = {"?"}
         external = name in self._environment.prepared.extensions
         if not name or not events <= _EVENTS:
@@ -179,6 +191,8 @@ class Extensions:
             connection.refuse(400, "ShutdownEventNotSupportedForInternalExtension", "An internal extension cannot register for SHUTDOWN")
         elif any(e.name == name for e in self._registered.values()):
             connection.refuse(403, "Extension.AlreadyRegistered", f"{name} has registered already")
+        elif len(self._registered) >= _EXTENSIONS:
+            connection.refuse(403, "Extension.TooManyExtensions", f"There can be {_EXTENSIONS} extensions")
         else:
             extension = Extension(name, events, external=external)
             self._registered[extension.id] = extension
@@ -220,7 +234,7 @@ class Extensions:
             return
         try:
             subscription = Subscription(json.loads(request.body))
-        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        except _NONSENSE as problem:
             connection.refuse(400, "ValidationError", f"Bad subscription: {problem}")
             return
         self._subscriptions[extension.id] = subscription
@@ -229,15 +243,20 @@ class Extensions:
         self._environment.journal.subscribed({"name": extension.name, "state": "Subscribed", "types": sorted(subscription.types)})
 
     def _flush(self, subscription: Subscription) -> None:
-        if subscription.gathered:
-            order = {
-                "protocol": subscription.protocol,
-                "port": subscription.port,
-                "path": subscription.path,
-                "events": subscription.gathered,
-            }
-            subscription.gathered, subscription.size = [], 0
-            self._order(order)
+        """Gives what has been gathered to the launcher; of what that does not come to fetch, only how much it was is kept."""
+        if not subscription.gathered:
+            return
+        events, size = subscription.gathered, subscription.size
+        subscription.gathered, subscription.size = [], 0
+        records, lost = subscription.dropped
+        if self._ordered + size > _ORDERS_BYTES:
+            subscription.dropped = records + len(events), lost + size
+            return
+        if records:
+            said = {"droppedRecords": records, "droppedBytes": lost, "reason": "Consumer seems to have fallen behind"}
+            events.insert(0, event(time.time_ns() // 1_000_000, "platform.logsDropped", said))
+            subscription.dropped = 0, 0
+        self._order({"protocol": subscription.protocol, "port": subscription.port, "path": subscription.path, "events": events}, size)
 
     # the launcher
 
@@ -252,13 +271,14 @@ class Extensions:
             connection.parked = True
             self._give()
         elif path.startswith("printed/"):
-            lines = request.body.decode("utf-8", "replace").splitlines()
+            lines = request.body[:LINE_BYTES].decode("utf-8", "replace").splitlines()[:_LINES]
+            self._environment.allowance.spend(len(lines) / 4)
             self._environment.journal.printed(lines)
             self.printed(lines, "extension")
             connection.accept()
         elif path.startswith("ended/"):
             connection.accept()
-            self._gone(path.removeprefix("ended/"), "Extension.Crash")
+            self._gone(named(path.removeprefix("ended/")), "Extension.Crash")
         else:
             connection.refuse(404, "ResourceNotFound", f"There is no {request.path}")
 
@@ -268,13 +288,16 @@ class Extensions:
             self._starter.unpark()
             self._starter = None
 
-    def _order(self, order: dict[str, Any]) -> None:
+    def _order(self, order: dict[str, Any], size: int = 100) -> None:
         if self._environment.prepared.extensions:
-            self._orders.append(order)
+            self._orders.append((order, size))
+            self._ordered += size
             self._give()
 
     def _give(self) -> None:
         if self._launcher is not None and self._orders:
             launcher, self._launcher = self._launcher, None
-            launcher.reply(200, self._orders.popleft())
+            order, size = self._orders.popleft()
+            self._ordered -= size
+            launcher.reply(200, order)
             launcher.unpark()

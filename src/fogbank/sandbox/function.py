@@ -28,11 +28,13 @@ class Function(NamedTuple):
 
     key         names the version and its revision: any change of code or configuration makes another key
     arn         qualified or not, as the context object shows it
-    code        an archive, or a folder that is mounted as it is (hot code)
+    code        an archive, or a folder that is mounted as it is (hot code); None where there is an image
     environment the customer's variables, decrypted
     origin      "on-demand" (AWS_LAMBDA_INITIALIZATION_TYPE); "snap-start" is refused, and who is kept ready is "provisioned-concurrency"
     endpoint    the cloud's own endpoint, as it can be reached from inside ("http://127.0.0.1:4566")
-    command     for container images: entry point and command; else empty
+    image       a container image; its runtime, its handler and its code are then empty
+    entry_point, command, working_directory
+                of ImageConfig, in place of the image's own
     application_log_level, system_log_level
                 "TRACE" to "FATAL" and "DEBUG" to "WARN", of the JSON format; "" is INFO
     daemon      "address:port" for X-Ray's segments (AWS_XRAY_DAEMON_ADDRESS), "" where there is none
@@ -46,7 +48,7 @@ class Function(NamedTuple):
     region: str
     runtime: str
     handler: str
-    code: Code | Path
+    code: Code | Path | None
     layers: tuple[Code, ...]
     environment: Mapping[str, str]
     memory_mb: int
@@ -56,7 +58,10 @@ class Function(NamedTuple):
     log_format: str = "Text"
     origin: str = "on-demand"
     endpoint: str = "http://127.0.0.1:4566"
+    image: str = ""
+    entry_point: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    working_directory: str = ""
     application_log_level: str = ""
     system_log_level: str = ""
     daemon: str = ""

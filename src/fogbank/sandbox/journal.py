@@ -50,7 +50,7 @@ class Journal:
             return True
         try:
             said = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return True
         level = said.get("level", said.get("log_level")) if isinstance(said, dict) else None
         return not isinstance(level, str) or reports.shown({"WARNING": "WARN", "CRITICAL": "FATAL"}.get(level.upper(), level), least)

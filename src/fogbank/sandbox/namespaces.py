@@ -56,6 +56,8 @@ def run(module: str, arguments: str, end: socket.socket) -> subprocess.Popen[byt
 class NamespaceBox:
     """A box of this driver."""
 
+    peer = ""
+
     def __init__(self, driver: Namespaces, order: str, place: tuple[str, ...], descriptors: list[int]) -> None:
         self._pidfd, self.output, self._tmp, *sockets = descriptors
         self.listeners = tuple(socket.socket(fileno=descriptor) for descriptor in sockets)

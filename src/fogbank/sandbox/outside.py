@@ -13,8 +13,12 @@ from .box import Mount, Spec
 def listening(spec: Spec, host: str = "127.0.0.1") -> tuple[socket.socket, ...]:
     """One listener for each address of the specification, on free ports."""
     made = []
-    for _ in spec.listen:
-        listener = socket.create_server((host, 0), backlog=128)
+    for where, _ in spec.listen:
+        if where.startswith("udp:"):
+            listener = socket.socket(type=socket.SOCK_DGRAM)
+            listener.bind((host, 0))
+        else:
+            listener = socket.create_server((host, 0), backlog=128)
         listener.setblocking(False)
         made.append(listener)
     return tuple(made)
@@ -22,7 +26,8 @@ def listening(spec: Spec, host: str = "127.0.0.1") -> tuple[socket.socket, ...]:
 
 def renamed(text: str, listen: Sequence[tuple[str, int]], listeners: Sequence[socket.socket], mounts: Sequence[Mount] = ()) -> str:
     """Addresses become those that are really listened on; paths that lie in a mount become the machine's own."""
-    for (host, port), listener in zip(listen, listeners, strict=True):
+    for (where, port), listener in zip(listen, listeners, strict=True):
+        host = where.removeprefix("udp:")
         real_host, real_port = listener.getsockname()[:2]
         text = re.sub(rf"(?<![\w.]){re.escape(host)}:{port}(?!\d)", f"{real_host}:{real_port}", text)
     return ":".join(_outside(part, mounts) for part in text.split(":")) if text.startswith("/") else text

@@ -9,6 +9,7 @@ from fogbank.sandbox.environment import Environment
 from fogbank.sandbox.function import Credentials, Function
 from fogbank.sandbox.preparing import Prepared
 from fogbank.sandbox.turn import Turn
+from fogbank.sandbox.unpacking import Shelf
 
 
 class Counts(NamedTuple):
@@ -27,6 +28,8 @@ class Pool:
         self.function = function
         self.prepared: Prepared | None = None
         self.preparing = False
+        self.held = False
+        """What it was prepared of stays on the shelf."""
         self.idle: deque[Environment] = deque()
         """The one used last at the right."""
         self.busy: set[Environment] = set()
@@ -39,6 +42,19 @@ class Pool:
         self.forgotten = False
         self.failing = ""
         """Why provisioned environments are not started again."""
+
+    def hold(self, shelf: Shelf) -> bool:
+        """Has what environments are made of stay where it is. False: it has gone, and has to be prepared again."""
+        if self.prepared is not None and not self.held:
+            self.held = shelf.hold(self.prepared.shelved)
+            if not self.held:
+                self.prepared = None
+        return self.prepared is not None
+
+    def let_go(self, shelf: Shelf) -> None:
+        if self.prepared is not None and self.held:
+            shelf.let_go(self.prepared.shelved)
+        self.held = False
 
     def members(self) -> list[Environment]:
         return [*self.starting, *self.idle, *self.busy]

@@ -1,8 +1,15 @@
-"""What an execution environment is made of, before it is started: from a function to the specification of a box."""
+"""What an execution environment is made of, before it is started: from a function to the specification of a box.
+
+There is no SnapStart. A snapshot is an initialised runtime that is copied as often as it is needed, and a process can only be copied by
+itself: it would have to be people's code that makes the copy's namespaces, mounts and limits, with privileges that nothing in a box may
+ever have had. Forked within its own box the copies would share their /tmp, their ports, each other's memory and one limit, which no
+environment on AWS does. A zygote is copied before it has seen any of the code; that is as far as it goes here.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -37,18 +44,22 @@ class Prepared(NamedTuple):
     version     of the runtime, for INIT_START
     watched     the folder of hot code
     extensions  the names of the external ones
+    shelved     the folders of the shelf that it is made of
     """
 
     spec: Spec
     version: str
     watched: Path | None = None
     extensions: tuple[str, ...] = ()
+    shelved: tuple[Path, ...] = ()
 
 
 def prepare(function: Function, shelf: Shelf) -> Prepared:
     """May take its time. Raises BadCode, NotHere, BadEntry."""
     if function.origin == "snap-start":
         raise NotHere(SNAPSHOTS)
+    if function.image:
+        return _of_image(function)
     watched = function.code if isinstance(function.code, Path) else None
     if watched is not None and not watched.is_dir():
         raise BadCode(f"The folder of the function's code is not there: {watched}")
@@ -69,7 +80,14 @@ def prepare(function: Function, shelf: Shelf) -> Prepared:
     extensions = _extensions(layers)
     if extensions:
         command, zygote = _launched(command, mounts), None
-    limits = Limits(
+    listen, tenant = _listen(function), _tenant(function.account)
+    spec = Spec(command, environment, _limits(function), tuple(mounts), "/var/task", listen, tenant, zygote)
+    shelved = tuple(mount.source for mount in mounts if mount.source.parent == shelf.folder)
+    return Prepared(spec, runtime.version, watched, extensions, shelved)
+
+
+def _limits(function: Function) -> Limits:
+    return Limits(
         memory_bytes=function.memory_mb << 20,
         cpus=function.memory_mb / CORE_MB,
         tmp_bytes=function.tmp_mb << 20,
@@ -77,9 +95,31 @@ def prepare(function: Function, shelf: Shelf) -> Prepared:
         open_files=_OPEN_FILES,
         cpus_at_first=max(1.0, function.memory_mb / CORE_MB),
     )
+
+
+def _listen(function: Function) -> tuple[tuple[str, int], ...]:
+    """The Runtime API, the cloud, and X-Ray's daemon."""
     host, _, port = RUNTIME_API.partition(":")
-    spec = Spec(command, environment, limits, tuple(mounts), "/var/task", ((host, int(port)), CLOUD), _tenant(function.account), zygote)
-    return Prepared(spec, runtime.version, watched, extensions)
+    listen: tuple[tuple[str, int], ...] = ((host, int(port)), CLOUD)
+    if function.daemon:
+        host, _, port = function.daemon.partition(":")
+        listen += ((f"udp:{host}", int(port)),)
+    return listen
+
+
+def _of_image(function: Function) -> Prepared:
+    """A container: everything but the limits, and what every function is told, is its image's."""
+    spec = Spec(
+        function.command,
+        {**function.environment, "AWS_ENDPOINT_URL": function.endpoint, **_reserved(function)},
+        _limits(function),
+        working_directory=function.working_directory,
+        listen=_listen(function),
+        user=_tenant(function.account),
+        image=function.image,
+        entry_point=function.entry_point,
+    )
+    return Prepared(spec, "image")
 
 
 def personal(function: Function, credentials: Credentials, log_stream: str, origin: str) -> dict[str, str]:
@@ -96,8 +136,6 @@ def personal(function: Function, credentials: Credentials, log_stream: str, orig
 
 def _runtime(function: Function, shelf: Shelf, code: Path, layers: Path | None) -> Runtime:
     name = function.runtime
-    if function.command or not name:
-        raise NotHere("Container images need an engine (Docker or Podman): deploy the function as a zip archive.")
     if name.startswith("python3."):
         return pythons.runtime(name, shelf)
     if name.startswith("nodejs"):
@@ -134,23 +172,26 @@ def _environment(function: Function, runtime: Runtime) -> dict[str, str]:
     if function.daemon:
         host, _, port = function.daemon.partition(":")
         defaults |= {"AWS_XRAY_DAEMON_ADDRESS": function.daemon, "_AWS_XRAY_DAEMON_ADDRESS": host, "_AWS_XRAY_DAEMON_PORT": port}
+    reserved = {"_HANDLER": function.handler, "LAMBDA_TASK_ROOT": "/var/task", "LAMBDA_RUNTIME_DIR": "/var/runtime", **_reserved(function)}
+    if not function.runtime.startswith("provided"):
+        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
+    return {**defaults, **runtime.environment, **function.environment, **reserved}
+
+
+def _reserved(function: Function) -> dict[str, str]:
+    """What every function is told, and nobody can tell it otherwise."""
     reserved = {
-        "_HANDLER": function.handler,
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
-        "LAMBDA_TASK_ROOT": "/var/task",
-        "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "AWS_LAMBDA_LOG_FORMAT": function.log_format,
     }
-    if not function.runtime.startswith("provided"):
-        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     if function.log_format == "JSON":
         reserved["AWS_LAMBDA_LOG_LEVEL"] = function.application_log_level or "INFO"
-    return {**defaults, **runtime.environment, **function.environment, **reserved}
+    return reserved
 
 
 def _libraries(code: Path, layers: Path | None) -> bool:
@@ -168,10 +209,18 @@ def _zygote(function: Function, runtime: Runtime, code: Path) -> Zygote | None:
 
 def _speaks_of_sdk(code: Path) -> bool:
     """Looks into the code's own modules; not into libraries, which lie deeper."""
-    for path in [*code.glob("*.py"), *code.glob("*/*.py")][:200]:
-        if path.is_file() and path.stat().st_size < 1 << 20 and b"boto" in path.read_bytes():
-            return True
-    return False
+    return any(b"boto" in _own_text(path) for path in [*code.glob("*.py"), *code.glob("*/*.py")][:200])
+
+
+def _own_text(path: Path) -> bytes:
+    """A small file's content; nothing where it is a link, which could lead to any of the machine's files."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    with open(descriptor, "rb") as file:
+        there = os.fstat(descriptor)
+        return file.read() if stat.S_ISREG(there.st_mode) and there.st_size < 1 << 20 else b""
 
 
 def _extensions(layers: Path | None) -> tuple[str, ...]:

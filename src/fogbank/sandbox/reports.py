@@ -29,6 +29,11 @@ class Figures(NamedTuple):
     fatal: bool = False
 
 
+def named(kind: str) -> str:
+    """The type of an error as logs and answers can carry it, whatever code calls it."""
+    return kind[:256].replace("\r", " ").replace("\n", " ").encode("utf-8", "replace").decode()
+
+
 def stamp(at_ms: int) -> str:
     """An instant as log lines have it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_ms // 1000)) + f".{at_ms % 1000:03d}Z"

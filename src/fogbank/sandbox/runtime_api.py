@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fogbank.sandbox.allowance import CONNECTION, CONNECTIONS, HELD_BYTES, MESSAGE, PIECE, READ
 from fogbank.sandbox.framing import HEAD_LIMIT, End, Expected, Malformed, Message, Piece, Reader, Request
+from fogbank.sandbox.reports import named
 from fogbank.sandbox.turn import ANSWER_BYTES
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _INVOCATION = f"{_ROOT}invocation/"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PHRASES = {200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 413: "Payload Too Large"}
-_KIND = 256
 _APART = 1 << 16
 """Payloads from this size on are not copied once more to be sent with their head."""
 
@@ -57,7 +57,8 @@ class Connection(asyncio.Protocol):
         allowance = self._environment.allowance
         allowance.connections += 1
         allowance.spend(CONNECTION)
-        if allowance.connections > CONNECTIONS:
+        stranger = self._environment.peer and transport.get_extra_info("peername")[0] != self._environment.peer
+        if stranger or allowance.connections > CONNECTIONS:
             transport.abort()
         if allowance.spent():
             self._environment.flooding()
@@ -313,11 +314,6 @@ def _kind(body: bytes) -> str:
     except (ValueError, RecursionError):
         return "Runtime.Unknown"
     return str(said.get("errorType") or "Runtime.Unknown") if isinstance(said, dict) else "Runtime.Unknown"
-
-
-def named(kind: str) -> str:
-    """The type of an error as logs and answers can carry it, whatever code calls it."""
-    return _one_line(kind[:_KIND]).encode("utf-8", "replace").decode()
 
 
 def _decoded(trailer: str) -> bytes:

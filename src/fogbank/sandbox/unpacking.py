@@ -9,13 +9,19 @@ import shutil
 import stat
 import tempfile
 import threading
+import time
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fogbank.sandbox.function import Code
 
 UNZIPPED_BYTES = 262_144_000
+SHELF_BYTES = 8 << 30
+_FRESH_S = 10.0
+"""So long nothing goes that was asked for: its user may not have taken hold of it yet."""
 ENTRIES = 100_000
 _NAME = "fogbank-code-"
 
@@ -24,11 +30,28 @@ class BadCode(ValueError):
     """This archive cannot be unpacked, with the reason."""
 
 
-class Shelf:
-    """Where unpacked archives lie: a folder of its own, empty at the start and at the end. Its methods take their time."""
+class _Piece:
+    """A folder of the shelf."""
 
-    def __init__(self, folder: Path | None) -> None:
+    __slots__ = ("holders", "size", "used_at")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.holders = 0
+        self.used_at = time.monotonic()
+
+
+class Shelf:
+    """Where unpacked archives lie: a folder of its own, empty at the start and at the end. Its methods take their time.
+
+    Of what nobody holds, the least recently used goes where there is more than `most_bytes`.
+    """
+
+    def __init__(self, folder: Path | None, most_bytes: int = SHELF_BYTES) -> None:
         self._given = folder
+        self._most_bytes = most_bytes
+        self._pieces: OrderedDict[str, _Piece] = OrderedDict()
+        """By name, the one used last at the end."""
         self._folder: Path | None = None
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
@@ -44,7 +67,7 @@ class Shelf:
                     shutil.rmtree(self._given, ignore_errors=True)
                     self._given.mkdir(parents=True)
                     self._folder = self._given
-                self._folder.chmod(0o755)
+                self._folder.chmod(0o700)  # a box sees what is mounted into it; nobody else on this machine has to
             return self._folder
 
     def code(self, code: Code) -> Path:
@@ -67,17 +90,57 @@ class Shelf:
         with self._lock:
             lock = self._making.setdefault(name, threading.Lock())
         with lock:
-            if not ready.exists():
+            if not self._used(name):
                 unready = self.folder / f"{name}.new"
                 shutil.rmtree(unready, ignore_errors=True)
                 unready.mkdir()
                 unready.chmod(0o755)
                 make(unready)
+                size = _size(unready)
                 unready.rename(ready)
+                with self._lock:
+                    self._pieces[name] = _Piece(size)
+        self._make_room()
         return ready
 
-    def drop(self, name: str) -> None:
-        shutil.rmtree(self.folder / name, ignore_errors=True)
+    def _used(self, name: str) -> bool:
+        """Whether it is there; if so, it was asked for just now."""
+        with self._lock:
+            piece = self._pieces.get(name)
+            if piece is not None:
+                piece.used_at = time.monotonic()
+                self._pieces.move_to_end(name)
+            return piece is not None
+
+    def hold(self, folders: Iterable[Path]) -> bool:
+        """Has these stay until `let_go`, each as often as it is held. False: one of them has gone, and none is held."""
+        names = [folder.name for folder in folders]
+        with self._lock:
+            if not all(name in self._pieces for name in names):
+                return False
+            for name in names:
+                self._pieces[name].holders += 1
+            return True
+
+    def let_go(self, folders: Iterable[Path]) -> None:
+        with self._lock:
+            for folder in folders:
+                self._pieces[folder.name].holders -= 1
+                self._pieces[folder.name].used_at = time.monotonic()
+
+    def _make_room(self) -> None:
+        going = []
+        with self._lock:
+            surplus = sum(piece.size for piece in self._pieces.values()) - self._most_bytes
+            for name, piece in list(self._pieces.items()) if surplus > 0 else ():
+                if surplus > 0 and not piece.holders and time.monotonic() - piece.used_at > _FRESH_S and self._folder is not None:
+                    surplus -= piece.size
+                    del self._pieces[name]
+                    gone = self._folder / f"{name}.gone"
+                    (self._folder / name).rename(gone)
+                    going.append(gone)
+        for folder in going:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         if self._folder is not None:
@@ -104,7 +167,7 @@ def _unpack(archive: bytes, folder: Path) -> None:
                 raise BadCode(f"Unzipped size must be smaller than {UNZIPPED_BYTES} bytes")
             for entry in entries:
                 _entry(opened, entry, folder)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as problem:
+    except (zipfile.BadZipFile, zlib.error, UnicodeError, NotImplementedError, RuntimeError, EOFError) as problem:
         raise BadCode(f"Could not unzip uploaded file. Please check your file, then try to upload again. ({problem})") from None
 
 
@@ -167,3 +230,8 @@ def _lay(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # a file system without hard links
         shutil.copy2(source, target)
+
+
+def _size(folder: Path) -> int:
+    """What a folder takes up."""
+    return sum(os.lstat(os.path.join(place, name)).st_size for place, _, files in os.walk(folder) for name in files)

@@ -48,6 +48,7 @@ class Workshop:
     tell     is given the lines of logs
     api      is given each socket that listens on the cloud's address inside a box; `close()` of what it answers is called when
              the box is gone
+    daemon   likewise, each socket that takes X-Ray's datagrams; and the access key and region that segments are sent on with
     folder   for unpacked code; nothing else may lie there. Or a shelf that several workshops share
     """
 
@@ -58,6 +59,7 @@ class Workshop:
         *,
         tell: Callable[[Lines], None],
         api: Opener | None = None,
+        daemon: Callable[[socket.socket, str, str], Any] | None = None,
         folder: Path | Shelf | None = None,
         memory_bytes: int = 0,
         idle_s: float = IDLE_S,
@@ -73,6 +75,7 @@ class Workshop:
         self._driver_choice = driver_choice
         self._driver: Driver | None = None
         self._api = api
+        self._daemon = daemon
         self._pools: dict[str, Pool] = {}
         self._queue: deque[tuple[Pool, Environment]] = deque()
         """Environments that wait for others to have started."""
@@ -173,6 +176,7 @@ class Workshop:
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         for pool in list(self._pools.values()):
+            pool.let_go(self.shelf)
             for environment in pool.members():
                 environment.abandon()
         self._pools.clear()
@@ -198,7 +202,7 @@ class Workshop:
 
     def _need(self, pool: Pool) -> None:
         """Starts as many environments as invocations wait for."""
-        if pool.prepared is None:
+        if not pool.hold(self.shelf):
             self._prepare(pool)
             return
         starting = sum(environment.turn is None and environment.origin != "provisioned-concurrency" for environment in pool.starting)
@@ -215,7 +219,7 @@ class Workshop:
                 self._end(pool, environment)
                 surplus -= 1
         if surplus < 0 and not pool.failing:
-            if pool.prepared is None:
+            if not pool.hold(self.shelf):
                 self._prepare(pool)
                 return
             for _ in range(-surplus):
@@ -297,8 +301,10 @@ class Workshop:
 
     # what environments say
 
-    def open_cloud(self, listener: socket.socket) -> Any:
-        if self._api is None:
+    def open_cloud(self, listener: socket.socket, environment: Environment) -> Any:
+        if listener.type == socket.SOCK_DGRAM and self._daemon is not None:
+            return self._daemon(listener, environment.credentials.access_key_id, environment.function.region)
+        if listener.type == socket.SOCK_DGRAM or self._api is None:
             listener.close()
             return None
         return self._api(listener)
@@ -354,6 +360,8 @@ class Workshop:
                 self._provision(pool)
                 if pool.waiting:
                     self._need(pool)
+            if not pool.members():
+                pool.let_go(self.shelf)
             self._drop_if_empty(pool)
         self._start_more()
 

@@ -161,6 +161,11 @@ class Table(Ordered[R]):
         found: R | None = at.tx.get(self, self._encode_key(*key))
         return found
 
+    def at(self, at: At, key: bytes) -> R | None:
+        """The record with a key that was made before (`key`), or None."""
+        found: R | None = at.tx.get(self, key)
+        return found
+
     def put(self, at: At, record: R) -> None:
         """Inserts the record, or replaces the one that has its key."""
         tx = at.tx

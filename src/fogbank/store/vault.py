@@ -22,8 +22,27 @@ from fogbank.store.tables import At
 KEY_BYTES = 32
 _OPEN_LIMIT = 1000
 _NONCE_BYTES = 12
+_NONCES = 256
 _NAME_BYTES = 4
 _BLOCK_BYTES = 16
+
+
+class _Nonces:
+    """Random nonces, many drawn at once: a system call for each would be most of its cost. A forked process draws its own."""
+
+    def __init__(self) -> None:
+        self._drawn: list[bytes] = []
+        os.register_at_fork(after_in_child=self._drawn.clear)
+
+    def next(self) -> bytes:
+        drawn = self._drawn
+        if not drawn:
+            pool = os.urandom(_NONCE_BYTES * _NONCES)
+            drawn += [pool[at : at + _NONCE_BYTES] for at in range(0, len(pool), _NONCE_BYTES)]
+        return drawn.pop()
+
+
+_nonces = _Nonces()
 
 
 class Seal:
@@ -35,7 +54,7 @@ class Seal:
         self._aead = AESGCM(key)
 
     def seal(self, plaintext: bytes, context: bytes = b"") -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = _nonces.next()
         return nonce + self._aead.encrypt(nonce, plaintext, context)
 
     def open(self, sealed: bytes, context: bytes = b"") -> bytes:

@@ -47,6 +47,8 @@ class Overlay(msgspec.Struct, frozen=True):
     # Structures that JSON carries as they came, as plain values: decoded into dicts (blobs stay base64), and answered with
     # the same, or with `msgspec.Raw` in place of a member that consists of them.
     verbatim: tuple[str, ...] = ()
+    # What the content of a body that is a blob is called, where nothing else says so.
+    blob_type: str = "application/octet-stream"
     # The member that a form may leave to the path of the request.
     path_member: str | None = None
     # Error traits the model lacks.

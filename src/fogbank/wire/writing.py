@@ -192,7 +192,8 @@ class _Rest:
             stream = _Events(self.model, target, "rest-xml" if self.xml else "rest-json")
             return lambda answer: (stream.body(b"", answer.get(payload)), eventstream.CONTENT_TYPE)
         if target.type == "blob":
-            return lambda answer: (_blob(answer.get(payload, b"")), "application/octet-stream" if answer.get(payload) is not None else None)
+            kind = self.model.overlay.blob_type
+            return lambda answer: (_blob(answer.get(payload, b"")), kind if answer.get(payload) is not None else None)
         if target.type == "string":
             return lambda answer: ((answer.get(payload) or "").encode(), "text/plain")
         if not self.xml:

@@ -221,3 +221,57 @@ def test_only_who_may_looks(cloud: Any, trails: Any) -> None:
     with pytest.raises(ClientError) as caught:
         cloud.client("cloudtrail", key["AccessKeyId"], key["SecretAccessKey"]).lookup_events()
     assert code(caught) in ("AccessDenied", "AccessDeniedException")
+
+
+def received(cloud: Any, url: str) -> list[dict[str, Any]]:
+    cloud.settle()
+    messages = cloud.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(m["Body"]) for m in messages]
+
+
+def rule_to_queue(cloud: Any, source: str, state: str = "ENABLED") -> str:
+    """A rule for CloudTrail's events of a source, and the queue that gets them."""
+    sqs, events = cloud.client("sqs"), cloud.client("events")
+    url = str(sqs.create_queue(QueueName="told")["QueueUrl"])
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allow]})})
+    pattern = {"source": [source], "detail-type": ["AWS API Call via CloudTrail"]}
+    events.put_rule(Name="calls", EventPattern=json.dumps(pattern), State=state)
+    events.put_targets(Rule="calls", Targets=[{"Id": "1", "Arn": arn}])
+    return url
+
+
+def test_events_reach_event_bridge(cloud: Any, trail: str) -> None:
+    """While a trail logs, what changes something reaches the default bus; what only reads does not."""
+    url = rule_to_queue(cloud, "aws.iam")
+    cloud.client("iam").create_user(UserName="u")
+    cloud.client("iam").get_user(UserName="u")
+    (event,) = received(cloud, url)
+    assert (event["source"], event["detail"]["eventName"]) == ("aws.iam", "CreateUser")
+    assert event["detail"]["requestParameters"] == {"userName": "u"}
+
+
+def test_reads_reach_rules_that_want_all(cloud: Any, trail: str) -> None:
+    """A rule that wants all of CloudTrail's management events gets those that only read as well."""
+    url = rule_to_queue(cloud, "aws.iam", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+    cloud.client("iam").list_users()
+    assert [e["detail"]["eventName"] for e in received(cloud, url)] == ["ListUsers"]
+
+
+def test_deliveries_are_no_events(cloud: Any, trails: Any, trail: str) -> None:
+    """A rule on the data events of the queue that it sends to does not go round in circles."""
+    fields = [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": ["AWS::SQS::Queue"]}]
+    trails.put_event_selectors(TrailName=trail, AdvancedEventSelectors=[{"FieldSelectors": fields}])
+    url = rule_to_queue(cloud, "aws.sqs")
+    cloud.client("sqs").send_message(QueueUrl=url, MessageBody='{"own": true}')
+    first, second = received(cloud, url)
+    assert first == {"own": True}
+    assert second["detail"]["eventName"] == "SendMessage"
+
+
+def test_without_a_trail_no_events(cloud: Any) -> None:
+    """EventBridge hears of calls only where a trail logs."""
+    url = rule_to_queue(cloud, "aws.iam")
+    cloud.client("iam").create_user(UserName="u")
+    assert received(cloud, url) == []

@@ -10,7 +10,7 @@ import pytest
 
 from fogbank.testing.cloud import ACCOUNT, Cloud
 
-from .conftest import Queue, put, rule_to
+from .conftest import Queue, make_role, put, rule_to
 
 Refused = Callable[..., tuple[str, str]]
 DEFAULT = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default"
@@ -128,6 +128,56 @@ def test_replays_that_are_refused(cloud: Cloud, events: Any, refused: Refused) -
     assert refused(events.cancel_replay, ReplayName="r")[0] == "IllegalStatusException"
     with pytest.raises(events.exceptions.ResourceNotFoundException):
         events.describe_replay(ReplayName="x")
+
+
+def open_key(cloud: Cloud, *, to_events: bool, key: str = "") -> str:
+    """A KMS key that EventBridge may use, or not."""
+    kms = cloud.client("kms")
+    key = key or kms.create_key()["KeyMetadata"]["Arn"]
+    who = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"} | ({"Service": "events.amazonaws.com"} if to_events else {})
+    statement = {"Effect": "Allow", "Principal": who, "Action": "kms:*", "Resource": "*"}
+    kms.put_key_policy(KeyId=key, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    return key
+
+
+def test_a_key_that_is_taken_away_for_a_day(cloud: Cloud, events: Any, queue: Queue, make_queue: Callable[..., Queue]) -> None:
+    """A rule by the clock goes on when its bus's key can be used again; meanwhile its events go to the bus's dead-letter queue."""
+    dead = make_queue("dead")
+    key = open_key(cloud, to_events=True)
+    events.put_rule(Name="tick", ScheduleExpression="rate(1 hour)")
+    events.put_targets(Rule="tick", Targets=[{"Id": "t", "Arn": queue.arn}])
+    events.update_event_bus(Name="default", KmsKeyIdentifier=key, DeadLetterConfig={"Arn": dead.arn})
+    open_key(cloud, to_events=False, key=key)
+    cloud.advance(24 * 3600)
+    assert queue.bodies() == []
+    assert len(dead.messages()) == 24
+    open_key(cloud, to_events=True, key=key)
+    cloud.advance(3600)
+    assert len(queue.bodies()) == 1
+
+
+def test_an_event_that_waits_for_its_key(cloud: Cloud, events: Any) -> None:
+    """An event that is to be tried again arrives when the key that it lies under can be used again."""
+    kinesis, key = cloud.client("kinesis"), open_key(cloud, to_events=True)
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    cloud.advance(60)
+    arn = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/s"
+    rule_to(events, arn, RoleArn=make_role(cloud, "put", "events.amazonaws.com", ("kinesis:PutRecord", arn)))
+    events.update_event_bus(Name="default", KmsKeyIdentifier=key)
+    kinesis.put_record(StreamName="s", PartitionKey="k", Data=b"x" * 1_048_000)
+    shard = kinesis.list_shards(StreamName="s")["Shards"][0]["ShardId"]
+
+    def records() -> int:
+        place = kinesis.get_shard_iterator(StreamName="s", ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        return len(kinesis.get_records(ShardIterator=place)["Records"])
+
+    put(events, detail={"x": "y" * 4000})
+    open_key(cloud, to_events=False, key=key)
+    cloud.advance(4 * 3600)
+    assert records() == 1
+    open_key(cloud, to_events=True, key=key)
+    cloud.advance(600)
+    assert records() == 2
 
 
 def test_encrypted(cloud: Cloud, events: Any, queue: Queue, make_queue: Callable[..., Queue]) -> None:

@@ -258,3 +258,17 @@ def test_tried_again_when_throttled(cloud: Cloud, events: Any, make_queue: Calla
     assert kinesis.get_records(ShardIterator=place)["Records"] == []
     cloud.advance(3)
     assert [json.loads(record["Data"])["id"] for record in kinesis.get_records(ShardIterator=place)["Records"]] == [id]
+
+
+@pytest.mark.parametrize("depth", [101, 990, 50_000])
+def test_deep(events: Any, queue: Queue, refused: Callable[..., tuple[str, str]], depth: int) -> None:
+    """What nests deeper than anybody means is refused, whoever would have to read it."""
+    text = '{"a":' + "[" * depth + "1" + "]" * depth + "}"
+    answer = events.put_events(Entries=[{"Source": "shop", "DetailType": "x", "Detail": text}])
+    assert answer["Entries"][0]["ErrorCode"] == "MalformedDetail"
+    event = '{"id":1,"account":1,"source":1,"time":1,"region":1,"resources":[],"detail-type":1,"detail":' + text + "}"
+    assert refused(events.test_event_pattern, EventPattern='{"a":["b"]}', Event=event)[0] == "ValidationException"
+    if depth < 2000:
+        assert refused(events.put_rule, Name="r", EventPattern=text)[0] == "InvalidEventPatternException"
+        rule_to(events, queue)
+        assert refused(events.put_targets, Rule="rule", Targets=[{"Id": "i", "Arn": queue.arn, "Input": text}])[0] == "ValidationException"

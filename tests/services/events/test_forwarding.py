@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -102,3 +103,58 @@ def test_a_source_that_nobody_takes(cloud: Cloud, events: Any) -> None:
     cloud.advance(14 * 86_400)
     with pytest.raises(events.exceptions.ResourceNotFoundException):
         events.describe_event_source(Name="aws.partner/saas.com/orders")
+
+
+def test_no_circles(cloud: Cloud, events: Any, queue: Queue, make_queue: Callable[..., Queue]) -> None:
+    """What came from another bus is not sent on to a third, so two buses that send to each other come to rest."""
+    dead = make_queue("dead")
+    role = make_role(cloud, "may", "events.amazonaws.com", ("events:PutEvents", "*"))
+    for here, there in (("a", "b"), ("b", "a")):
+        events.create_event_bus(Name=here)
+        rule_to(events, bus_arn(there), RoleArn=role, bus=here, DeadLetterConfig={"Arn": dead.arn})
+        rule_to(events, queue, bus=here, name="arrive")
+    put(events, EventBusName="a")
+    assert len(queue.bodies()) == 2
+    [letter] = dead.messages()
+    assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "THIRD_BUS_HOP_DETECTED"
+    assert letter["MessageAttributes"]["RULE_ARN"]["StringValue"].endswith("rule/b/rule")
+
+
+def test_another_accounts_rules(cloud: Cloud, events: Any, refused: Refused) -> None:
+    """They are listed for nobody else."""
+    rule_to(events, "arn:aws:sqs:us-east-1:000000000000:q")
+    theirs = cloud.client("events", OTHER)
+    assert refused(theirs.list_rules, EventBusName=bus_arn())[0] == "AccessDeniedException"
+    named = {"EventBusName": bus_arn(), "TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}
+    assert refused(theirs.list_rule_names_by_target, **named)[0] == "AccessDeniedException"
+    assert events.list_rule_names_by_target(**named)["RuleNames"] == ["rule"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "arrives"),
+    [
+        (
+            {"StringEquals": {"aws:SourceAccount": ACCOUNT}, "ArnEquals": {"aws:SourceArn": bus_arn().replace("event-bus/", "rule/*")}},
+            False,
+        ),
+        ({"StringEquals": {"aws:SourceAccount": ACCOUNT}, "ArnLike": {"aws:SourceArn": "arn:aws:events:*:*:rule/forward"}}, True),
+        ({"StringEquals": {"aws:SourceAccount": OTHER}}, False),
+    ],
+)
+def test_a_role_for_one_rule(cloud: Cloud, events: Any, queue: Queue, condition: Any, arrives: bool) -> None:
+    """A trust policy may say for which account and which rule EventBridge takes on a role."""
+    events.create_event_bus(Name="second")
+    rule_to(events, queue, bus="second")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": condition,
+    }
+    role = make_role(cloud, "may", "events.amazonaws.com", ("events:PutEvents", "*"))
+    cloud.client("iam").update_assume_role_policy(
+        RoleName="may", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    rule_to(events, bus_arn("second"), RoleArn=role, name="forward")
+    put(events)
+    assert bool(queue.bodies()) == arrives

@@ -14,6 +14,7 @@ from typing import Any
 import cramjam
 import pytest
 
+from fogbank.services.firehose.state import PARCELS
 from fogbank.testing import Process
 
 from .conftest import ROLE, processing, processor
@@ -217,6 +218,69 @@ def test_quota(firehose: Any, make: Any, refused: Any, cloud: Any) -> None:
     cloud.advance(1)
     many = [{"Data": bytes(900_000)}] * 5
     assert refused(firehose.put_record_batch, DeliveryStreamName="stream", Records=many)[0] == "InvalidArgumentException"
+
+
+def test_quota_of_other_regions(cloud: Any, bucket: str, role: str, refused: Any) -> None:
+    """In most regions a stream takes 1 MiB a second."""
+    firehose = cloud.client("firehose", region="eu-central-1")
+    where = {"RoleARN": role, "BucketARN": f"arn:aws:s3:::{bucket}"}
+    firehose.create_delivery_stream(DeliveryStreamName="stream", ExtendedS3DestinationConfiguration=where)
+    cloud.settle()
+    firehose.put_record(DeliveryStreamName="stream", Record={"Data": bytes(600_000)})
+    assert refused(firehose.put_record, DeliveryStreamName="stream", Record={"Data": bytes(600_000)})[0] == "ServiceUnavailableException"
+
+
+def test_many_records(firehose: Any, make: Any, cloud: Any, objects: Any) -> None:
+    """A stream takes many small records a second, and objects are about as large as the buffer."""
+    make()
+    for n in range(20):
+        firehose.put_record_batch(DeliveryStreamName="stream", Records=[{"Data": b"%04d %0194d\n" % (n, m)} for m in range(500)])
+    firehose.put_record_batch(DeliveryStreamName="stream", Records=[{"Data": b"%0999d\n" % m} for m in range(500)])
+    cloud.advance(1)
+    firehose.put_record_batch(DeliveryStreamName="stream", Records=[{"Data": b"%08191d\n" % m} for m in range(500)])
+    cloud.advance(61)
+    sizes = sorted(map(len, objects().values()))
+    assert sum(sizes) == 20 * 500 * 200 + 500 * 1000 + 500 * 8192
+    assert all((1 << 20) <= size < (1 << 20) + 8192 for size in sizes[1:])
+
+
+def test_a_key_that_is_taken_away(firehose: Any, make: Any, put: Any, objects: Any, cloud: Any) -> None:
+    """Records sealed under a key that may not be used wait, for 24 hours at most; the key back, they come."""
+    kms = cloud.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    make(DeliveryStreamEncryptionConfigurationInput={"KeyType": "CUSTOMER_MANAGED_CMK", "KeyARN": key})
+    put(b"a")
+    kms.disable_key(KeyId=key)
+    cloud.advance(20 * 3600)
+    assert objects() == {}
+    kms.enable_key(KeyId=key)
+    cloud.advance(600)
+    assert list(objects().values()) == [b"a"]
+    put(b"b")
+    kms.disable_key(KeyId=key)
+    cloud.advance(25 * 3600)
+    kms.enable_key(KeyId=key)
+    cloud.advance(600)
+    assert list(objects().values()) == [b"a"]
+    assert not list(PARCELS.scan(cloud.inner.reader()))
+
+
+def test_a_backup_says_what_fails_itself(cloud: Any, make: Any, put: Any, role: str) -> None:
+    """A backup bucket's failures are told where the backup's own CloudWatchLoggingOptions say."""
+    logs = cloud.client("logs")
+    logs.create_log_group(logGroupName="g")
+    logs.create_log_stream(logGroupName="g", logStreamName="backup")
+    document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": ["s3:PutObject", "logs:PutLogEvents"], "Resource": "*"}}
+    cloud.client("iam").put_role_policy(RoleName="delivery", PolicyName="p", PolicyDocument=json.dumps(document))
+    told = {"CloudWatchLoggingOptions": {"Enabled": True, "LogGroupName": "g", "LogStreamName": "backup"}}
+    hints = {"SizeInMBs": 1, "IntervalInSeconds": 60}
+    backup = {"RoleARN": role, "BucketARN": "arn:aws:s3:::none", "BufferingHints": hints, **told}
+    make(extended={"S3BackupMode": "Enabled", "S3BackupConfiguration": backup})
+    put(b"x")
+    cloud.advance(60)
+    (event, *_) = logs.get_log_events(logGroupName="g", logStreamName="backup")["events"]
+    said = json.loads(event["message"])
+    assert (said["errorCode"], said["destination"]) == ("S3.NoSuchBucket", "arn:aws:s3:::none")
 
 
 def test_killed(tmp_path: Path) -> None:

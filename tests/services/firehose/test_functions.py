@@ -109,3 +109,15 @@ def test_keys_of_a_function(function: Any, make: Any, put: Any, objects: Any, cl
     cloud.advance(60)
     found = {key.rpartition("/")[0]: content for key, content in objects().items()}
     assert found == {"first=a": b"ALPHA\nAPPLE\n", "first=b": b"BETA\n"}
+
+
+def test_large_batches(function: Any, make: Any, firehose: Any, objects: Any, cloud: Any) -> None:
+    """However much comes at once, a function gets no more than its buffer holds: its payloads stay within Lambda's 6 MB."""
+    make(extended=processing(lambda_processor(BufferSizeInMBs="3")))
+    for count in (300, 460):
+        firehose.put_record_batch(DeliveryStreamName="stream", Records=[{"Data": b"x" * 9_000} for _ in range(count)])
+        cloud.advance(1)
+    cloud.advance(61)
+    cloud.advance(61)
+    assert sum(map(len, objects().values())) == 760 * 9_001
+    assert all(content.startswith(b"XXX") for content in objects().values())

@@ -62,6 +62,21 @@ def test_deaggregation(make: Any, put: Any, objects: Any, cloud: Any, parameters
     assert {json.dumps(json.loads(content)["user"]) for content in objects().values()} == {'{"id": "a"}', '{"id": "b"}'}
 
 
+def test_a_partition_is_given_up(make: Any, put: Any, objects: Any, cloud: Any, allow: Any) -> None:
+    """What cannot be delivered to a partition's prefix goes to the error output after RetryOptions' duration."""
+    for_a_while = {"DynamicPartitioningConfiguration": {"Enabled": True, "RetryOptions": {"DurationInSeconds": 100}}}
+    make(extended={**PARTITIONED, **for_a_while, **processing(EXTRACTION)})
+    allow("s3:PutObject", resource="arn:aws:s3:::lake/failed/*")
+    put(b'{"user": {"id": 1}, "kind": "k"}')
+    for seconds in (60, 90, 11):
+        cloud.advance(seconds)
+        assert objects() == {}
+    cloud.advance(60)
+    ((key, content),) = objects().items()
+    assert key.startswith("failed/processing-failed/")
+    assert json.loads(content)["errorCode"] == "S3.AccessDenied"
+
+
 def test_partitioning_needs_keys(firehose: Any, bucket: str, role: str, refused: Any) -> None:
     """Prefix and query must speak of the same keys, and the buffer be large."""
     where = {"RoleARN": role, "BucketARN": f"arn:aws:s3:::{bucket}", **PARTITIONED, **processing(EXTRACTION)}

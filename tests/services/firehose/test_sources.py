@@ -95,3 +95,51 @@ def test_errors_in_logs(cloud: Any, make: Any, put: Any, allow: Any) -> None:
     said = json.loads(event["message"])
     assert said["errorCode"] == "S3.AccessDenied"
     assert said["destination"] == "arn:aws:s3:::lake"
+
+
+def test_a_source_made_anew(kinesis: Any, made: str, objects: Any, cloud: Any) -> None:
+    """A source that is deleted and made again is read on, though its shards have the names of the old ones."""
+    put(kinesis, b"old\n")
+    kinesis.split_shard(StreamName="source", ShardToSplit="shardId-000000000000", NewStartingHashKey="1000000")
+    cloud.settle()
+    cloud.advance(70)
+    assert lines(objects) == [b"old"]
+    kinesis.delete_stream(StreamName="source")
+    cloud.advance(120)
+    kinesis.create_stream(StreamName="source", ShardCount=2)
+    cloud.settle()
+    put(kinesis, *[b"%d\n" % n for n in range(9)])
+    for _ in range(4):
+        cloud.advance(120)
+    assert lines(objects) == sorted([*[b"%d" % n for n in range(9)], b"old"])
+
+
+def test_a_shard_that_cannot_be_read(kinesis: Any, made: str, objects: Any, cloud: Any, allow: Any) -> None:
+    """What one shard has that the role may not open keeps nobody else's records waiting."""
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    kinesis.start_stream_encryption(StreamName="source", EncryptionType="KMS", KeyId=key)
+    cloud.settle()
+    kinesis.put_record(StreamName="source", PartitionKey="a", ExplicitHashKey="0", Data=b"sealed\n")
+    kinesis.stop_stream_encryption(StreamName="source", EncryptionType="KMS", KeyId=key)
+    cloud.settle()
+    kinesis.put_record(StreamName="source", PartitionKey="a", ExplicitHashKey=str(2**128 - 1), Data=b"plain\n")
+    cloud.settle()
+    cloud.advance(120)
+    assert lines(objects) == [b"plain"]
+    allow("s3:PutObject", *READ, "kms:Decrypt")
+    cloud.advance(60)
+    cloud.advance(61)
+    assert lines(objects) == [b"plain", b"sealed"]
+
+
+def test_a_thousand_shards(cloud: Any, make: Any, allow: Any, role: str, objects: Any) -> None:
+    """All pages of the source's shards are read."""
+    kinesis = cloud.client("kinesis")
+    kinesis.create_stream(StreamName="source", ShardCount=1100)
+    cloud.settle()
+    allow("s3:PutObject", *READ)
+    make(DeliveryStreamType="KinesisStreamAsSource", KinesisStreamSourceConfiguration={"KinesisStreamARN": SOURCE, "RoleARN": role})
+    kinesis.put_record(StreamName="source", PartitionKey="a", ExplicitHashKey=str(2**128 - 1), Data=b"last\n")
+    cloud.settle()
+    cloud.advance(61)
+    assert lines(objects) == [b"last"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 ARN = "arn:aws:firehose:us-east-1:000000000000:deliverystream/stream"
 
 
@@ -61,6 +63,40 @@ def test_changed_destination(firehose: Any, make: Any, put: Any, objects: Any, c
     (key,) = objects()
     assert key.startswith("new/2")
     assert "/stream-2-" in key
+
+
+HTTP = {"EndpointConfiguration": {"Url": "https://localhost:1"}}
+
+
+@pytest.mark.parametrize(
+    ("update", "word"),
+    [
+        ({"HttpEndpointDestinationUpdate": {"RetryOptions": {"DurationInSeconds": 1}}}, "EndpointConfiguration"),
+        ({"HttpEndpointDestinationUpdate": HTTP}, "S3Configuration"),
+        ({"HttpEndpointDestinationUpdate": {**HTTP, "S3Update": {"Prefix": "x/"}}}, "RoleARN"),
+        ({"ExtendedS3DestinationUpdate": {"DynamicPartitioningConfiguration": {"Enabled": True}}}, "Dynamic Partitioning"),
+    ],
+)
+def test_a_destination_of_another_kind(firehose: Any, make: Any, refused: Any, update: dict[str, Any], word: str) -> None:
+    """A destination that becomes one of another kind takes nothing over: what is missing is refused."""
+    make()
+    members = {"DeliveryStreamName": "stream", "DestinationId": "destinationId-000000000001", "CurrentDeliveryStreamVersionId": "1"}
+    code, message = refused(firehose.update_destination, **members, **update)
+    assert code == "InvalidArgumentException"
+    assert word in message
+
+
+def test_grants_of_a_stream_that_is_gone(firehose: Any, make: Any, put: Any, cloud: Any) -> None:
+    """The grant of an encryption that was stopped is given back, also where the stream is deleted before."""
+    kms = cloud.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    make(DeliveryStreamEncryptionConfigurationInput={"KeyType": "CUSTOMER_MANAGED_CMK", "KeyARN": key})
+    put(b"x")
+    firehose.stop_delivery_stream_encryption(DeliveryStreamName="stream")
+    firehose.delete_delivery_stream(DeliveryStreamName="stream")
+    cloud.settle()
+    cloud.advance(120)
+    assert kms.list_grants(KeyId=key)["Grants"] == []
 
 
 def test_encryption_by_the_service(firehose: Any, make: Any, put: Any, objects: Any, cloud: Any) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from hashlib import md5
 from typing import Any
 
 import pytest
+
+from fogbank.delivery.outbox import OUTBOX
+from fogbank.services.kinesis.state import BATCHES
 
 
 def test_record_comes_through(kinesis: Any, make: Any, read: Any, cloud: Any) -> None:
@@ -250,3 +254,35 @@ def test_even_distribution(kinesis: Any, make: Any) -> None:
     kinesis.update_stream_record_distribution_strategy(StreamARN=arn, RecordDistributionStrategy="USER_PARTITION_KEY")
     answer = kinesis.put_records(StreamARN=arn, Records=[{"PartitionKey": "a", "Data": b""} for _ in range(20)])
     assert len({one["ShardId"] for one in answer["Records"]}) == 1
+
+
+def test_forged_iterators(kinesis: Any, arn: str, refused: Any) -> None:
+    """An iterator is good as it was given, and in no other form."""
+    iterator = kinesis.get_shard_iterator(StreamName="stream", ShardId="shardId-000000000000", ShardIteratorType="LATEST")["ShardIterator"]
+    raw = base64.b64decode(iterator)
+    for at in range(0, len(raw), 7):
+        forged = base64.b64encode(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]).decode()
+        assert refused(kinesis.get_records, ShardIterator=forged) == ("InvalidArgumentException", "Invalid ShardIterator.")
+    for wrong in ("AAAA", "A", iterator[:-4], iterator + "AAAA", "é"):
+        assert refused(kinesis.get_records, ShardIterator=wrong)[0] == "InvalidArgumentException"
+    kinesis.get_records(ShardIterator=iterator)
+
+
+def test_trimmed_once(kinesis: Any, make: Any, cloud: Any, read: Any) -> None:
+    """However often retention is shortened, one task trims the stream; and it goes on doing so for months."""
+    make()
+    for _ in range(3):
+        kinesis.put_record(StreamName="stream", PartitionKey="a", Data=b"x")
+        kinesis.increase_stream_retention_period(StreamName="stream", RetentionPeriodHours=48)
+        cloud.settle()
+        kinesis.decrease_stream_retention_period(StreamName="stream", RetentionPeriodHours=24)
+        cloud.settle()
+    for _ in range(3):
+        cloud.advance(20 * 3600)
+        kinesis.put_record(StreamName="stream", PartitionKey="a", Data=b"x")
+    assert [item.task for item in OUTBOX.scan(cloud.inner.reader())].count("kinesis.trim") == 1
+    for _ in range(3):
+        kinesis.put_record(StreamName="stream", PartitionKey="a", Data=b"y")
+        cloud.advance(20 * 86400)
+        assert read() == []
+        assert not list(BATCHES.scan(cloud.inner.reader()))

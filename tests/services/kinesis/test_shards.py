@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from fogbank.services.kinesis import ranges, sequences
 
 HALF = 1 << 127
+ACCOUNT = "000000000000"
 
 
 def open_ranges(kinesis: Any, name: str = "stream") -> list[tuple[int, int]]:
@@ -226,3 +229,66 @@ def test_on_demand_grows(kinesis: Any, make: Any, cloud: Any) -> None:
         cloud.advance(1)
     assert len(open_ranges(kinesis)) > 4
     assert covers(open_ranges(kinesis))
+
+
+def hot(kinesis: Any, cloud: Any, seconds: int) -> None:
+    """Most of what a shard can take, of one key, for some seconds."""
+    entries = [{"PartitionKey": "a", "Data": bytes(200_000)} for _ in range(4)]
+    for _ in range(seconds):
+        kinesis.put_records(StreamName="stream", Records=entries)
+        cloud.settle()
+        cloud.advance(1)
+
+
+def test_on_demand_grows_by_and_by(kinesis: Any, make: Any, cloud: Any) -> None:
+    """One hot key does not have its shard split for ever: a shard that was split off rests for 15 minutes."""
+    make(StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    hot(kinesis, cloud, 10)
+    assert len(open_ranges(kinesis)) == 5
+    cloud.advance(15 * 60)
+    hot(kinesis, cloud, 10)
+    assert len(open_ranges(kinesis)) == 6
+
+
+def test_on_demand_goes_back(kinesis: Any, make: Any, cloud: Any) -> None:
+    """An on-demand stream that has not needed half of its shards for 30 days merges them, down to four; one that does keeps them."""
+    arn = make(shards=16)
+    kinesis.update_stream_mode(StreamARN=arn, StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    cloud.settle()
+    cloud.advance(29 * 86400)
+    assert len(open_ranges(kinesis)) == 16
+    for _ in range(3):
+        kinesis.put_records(StreamName="stream", Records=[{"PartitionKey": "a", "Data": bytes(200_000)} for _ in range(2)])
+        cloud.advance(1)
+    cloud.advance(2 * 86400)
+    assert len(open_ranges(kinesis)) == 16
+    cloud.advance(30 * 86400)
+    assert len(open_ranges(kinesis)) == 8
+    cloud.advance(31 * 86400)
+    assert len(open_ranges(kinesis)) == 4
+    cloud.advance(365 * 86400)
+    assert len(open_ranges(kinesis)) == 4
+    assert covers(open_ranges(kinesis))
+
+
+def test_thousands_of_shards(kinesis: Any, make: Any, cloud: Any, refused: Any) -> None:
+    """Thousands of shards are made in one go; never more than 10,000 by hand."""
+    kinesis.create_stream(StreamName="stream", ShardCount=3001)
+    cloud.settle()
+    scale = {"StreamName": "stream", "ScalingType": "UNIFORM_SCALING"}
+    kinesis.update_shard_count(**scale, TargetShardCount=6002)
+    cloud.settle()
+    assert refused(kinesis.update_shard_count, **scale, TargetShardCount=10_001)[0] == "LimitExceededException"
+    assert kinesis.describe_stream_summary(StreamName="stream")["StreamDescriptionSummary"]["OpenShardCount"] == 6002
+    pages = kinesis.get_paginator("list_shards").paginate(StreamARN=f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/stream")
+    assert sum(len(page["Shards"]) for page in pages) == 3001 + 6002
+
+
+def test_forged_pages(kinesis: Any, make: Any, refused: Any) -> None:
+    """A token that we cannot have made is refused, whatever is in it."""
+    make(shards=3)
+    token = kinesis.list_shards(StreamName="stream", MaxResults=1)["NextToken"]
+    page = json.loads(base64.urlsafe_b64decode(token))
+    for index, value in ((4, 1 << 63), (4, -(1 << 63)), (4, -2), (3, 1), (5, "NONE"), (6, None), (0, 7)):
+        forged = base64.urlsafe_b64encode(json.dumps([*page[:index], value, *page[index + 1 :]]).encode()).decode()
+        assert refused(kinesis.list_shards, NextToken=forged)[0] in ("InvalidArgumentException", "ResourceNotFoundException")

@@ -78,7 +78,8 @@ def test_shards_in_pages(kinesis: Any, make: Any) -> None:
 
 
 def test_modes(kinesis: Any, make: Any, cloud: Any, refused: Any) -> None:
-    """A stream can be switched between its modes; shards are only changed by hand where it is provisioned."""
+    """A stream can be switched between its modes; twice in 24 hours; shards are only changed by hand where it is
+    provisioned."""
     arn = make(StreamModeDetails={"StreamMode": "ON_DEMAND"})
     scale = {"StreamName": "stream", "TargetShardCount": 2, "ScalingType": "UNIFORM_SCALING"}
     assert refused(kinesis.update_shard_count, **scale)[0] == "ValidationException"
@@ -89,6 +90,12 @@ def test_modes(kinesis: Any, make: Any, cloud: Any, refused: Any) -> None:
     kinesis.update_shard_count(**scale)
     cloud.settle()
     assert kinesis.describe_limits()["OpenShardCount"] == 2
+    kinesis.update_stream_mode(StreamARN=arn, StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    cloud.settle()
+    back = {"StreamARN": arn, "StreamModeDetails": {"StreamMode": "PROVISIONED"}}
+    assert refused(kinesis.update_stream_mode, **back)[0] == "LimitExceededException"
+    cloud.advance(24 * 3600)
+    kinesis.update_stream_mode(**back)
     assert refused(kinesis.create_stream, StreamName="x")[0] == "ValidationException"
 
 

@@ -75,7 +75,7 @@ def through(cloud: Any) -> Callable[..., Any]:
             gateway = inner._gateway
             tx = inner.begin()
             caller = who or root(ACCOUNT)
-            ctx = gateway._context(inner, tx, None, caller, caller.account, "us-east-1", service, "Operation", "request")
+            ctx = gateway.context(inner, tx, None, caller, caller.account, "us-east-1", service, "Operation", "request")
             try:
                 answer = ctx.call("kms", operation, members, **options)
             except Exception:

@@ -31,6 +31,10 @@ class Stage:
         self.hold: threading.Event | None = None
         self.refuses = ""
         self.forgotten: list[str] = []
+        self.expected: list[str] = []
+
+    def expect(self, function: Function) -> None:
+        self.expected.append(function.key)
 
     def warm(self, function: Function, count: int, credentials: Any) -> int:
         self.warmed[function.key] = count

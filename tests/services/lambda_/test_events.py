@@ -97,6 +97,49 @@ def test_destinations_get_records(cloud: Any, lam: Any, create: Any, make_role: 
     assert record["responsePayload"]["errorType"] == "ZeroDivisionError"
 
 
+def test_every_kind_of_destination(cloud: Any, lam: Any, create: Any, make_role: Any, stage: Stage, queue: Any) -> None:
+    """Records reach topics, buses, functions and, of failures, buckets: each by the function's role."""
+    role = make_role("sender", allow(["sns:Publish", "events:PutEvents", "lambda:InvokeFunction", "s3:PutObject", "sqs:*"]))
+    create("f", FAILING, Role=role)
+    create("next")
+    sns, buses, s3, sqs = (cloud.client(name) for name in ("sns", "events", "s3", "sqs"))
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    told, messages = queue("told")
+    anyone = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}
+    url = sqs.get_queue_url(QueueName="told")["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(anyone)})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=told, Attributes={"RawMessageDelivery": "true"})
+    bus = buses.create_event_bus(Name="b")["EventBusArn"]
+    buses.put_rule(Name="r", EventBusName="b", EventPattern=json.dumps({"source": ["lambda"]}))
+    buses.put_targets(Rule="r", EventBusName="b", Targets=[{"Id": "q", "Arn": told}])
+    s3.create_bucket(Bucket="failures")
+
+    def fail_to(destination: str) -> str:
+        config = {"OnFailure": {"Destination": destination}}
+        lam.put_function_event_invoke_config(FunctionName="f", MaximumRetryAttempts=0, DestinationConfig=config)
+        sent = lam.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"to": "somewhere"}')
+        cloud.settle()
+        request_id: str = sent["ResponseMetadata"]["RequestId"]
+        return request_id
+
+    sent = fail_to(topic)
+    [message] = messages()
+    assert json.loads(message["Body"])["requestContext"]["requestId"] == sent
+    sent = fail_to(bus)
+    event = json.loads(messages()[-1]["Body"])
+    assert (event["source"], event["detail-type"]) == ("lambda", "Lambda Function Invocation Result - Failure")
+    assert event["resources"] == [bus, arn("f", "$LATEST")]
+    assert event["detail"]["requestContext"]["requestId"] == sent
+    sent = fail_to(arn("next"))
+    function, invocation = stage.invocations[-1]
+    assert (function.name, json.loads(invocation.payload)["requestContext"]["requestId"]) == ("next", sent)
+    sent = fail_to("arn:aws:s3:::failures")
+    [kept] = s3.list_objects_v2(Bucket="failures")["Contents"]
+    record = json.loads(s3.get_object(Bucket="failures", Key=kept["Key"])["Body"].read())
+    assert (record["requestContext"]["requestId"], record["requestPayload"]) == (sent, {"to": "somewhere"})
+    assert kept["Key"].startswith("aws/lambda/async/f/")
+
+
 def test_throttled_events_wait_until_they_are_too_old(cloud: Any, lam: Any, create: Any, make_role: Any, stage: Stage, queue: Any) -> None:
     """A throttled event is tried again with back-off until its maximum age, then recorded as EventAgeExceeded."""
     bad, failed = queue("bad")

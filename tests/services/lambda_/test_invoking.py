@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from fogbank.control import client as control
+
 from .conftest import ACCOUNT, allow, arn, zipped
 from .stage import Stage
 
@@ -30,6 +32,7 @@ def test_an_answer_comes_back(lam: Any, create: Any, stage: Stage) -> None:
     got = lam.invoke(FunctionName="f", Payload=b'{"x": 1}', LogType="Tail", ClientContext=client)
     assert (got["StatusCode"], got["ExecutedVersion"], "FunctionError" in got) == (200, "$LATEST", False)
     assert answer(got) == [{"x": 1}, arn("f"), {"AA": "1"}, {"custom": {"a": 1}}]
+    assert got["ResponseMetadata"]["HTTPHeaders"]["content-type"] == "application/json"
     lines = base64.b64decode(got["LogResult"]).decode().splitlines()
     request_id = got["ResponseMetadata"]["RequestId"]
     assert lines == [f"START RequestId: {request_id} Version: $LATEST", "hello", f"END RequestId: {request_id}"]
@@ -208,6 +211,49 @@ def test_provisioned_concurrency_keeps_environments(cloud: Any, lam: Any, create
     assert list(stage.warmed.values()) == [0]
     code, _ = refused(lam.get_provisioned_concurrency_config, FunctionName="f", Qualifier="live")
     assert code == "ProvisionedConcurrencyConfigNotFoundException"
+
+
+def test_what_is_new_is_made_ready(cloud: Any, lam: Any, create: Any, stage: Stage) -> None:
+    """Before a function is first invoked, and after each change, the workshop knows what will run; not where only its role could tell."""
+    create("f", Publish=True)
+    cloud.settle()
+    assert [key.split("/")[3] for key in stage.expected] == ["$LATEST", "1"]
+    lam.update_function_configuration(FunctionName="f", MemorySize=256)
+    cloud.settle()
+    lam.invoke(FunctionName="f")
+    assert stage.expected[-1] == stage.invocations[-1][0].key
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    create("sealed", KMSKeyArn=key, Environment={"Variables": {"AA": "1"}})
+    cloud.settle()
+    assert len(stage.expected) == 3
+
+
+def test_taken_back_it_is_as_it_was(cloud: Any, lam: Any, create: Any, stage: Stage) -> None:
+    """Where the cloud is taken back, environments go with the credentials that they had; new ones work."""
+    create("f", "def handler(event, context):\n    return list(context.credentials)[:3]")
+    cloud.settle()
+    before = cloud.house.on_loop(lambda: cloud.inner.store.sequence)
+    key = answer(lam.invoke(FunctionName="f"))
+    assert cloud.client("sts", *key).get_caller_identity()["Account"] == ACCOUNT
+    stage.warmed["old"] = 0
+    control.ask(cloud.endpoint, "POST", "/backtrack", {"to": f"@{before}"})
+    again = answer(lam.invoke(FunctionName="f"))
+    assert again != key
+    assert cloud.client("sts", *again).get_caller_identity()["Account"] == ACCOUNT
+    assert stage.forgotten == ["old"]
+
+
+def test_who_deletes_itself_has_its_answer(lam: Any, create: Any, stage: Stage) -> None:
+    """A function that is gone when it ends still answers who called it."""
+    create("f")
+    stage.hold = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lam.invoke, FunctionName="f", Payload=b'"still here"')
+        while not stage.invocations:
+            pass
+        lam.delete_function(FunctionName="f")
+        stage.hold.set()
+        assert answer(waiting.result()) == "still here"
 
 
 def test_changed_code_is_other_code(lam: Any, create: Any, stage: Stage) -> None:

@@ -68,3 +68,13 @@ def test_a_layer_of_another_account(cloud: Any, refused: Any, create: Any) -> No
     other.remove_layer_version_permission(LayerName="l", VersionNumber=1, StatementId="s")
     assert refused(other.get_layer_version_policy, LayerName="l", VersionNumber=1)[0] == "ResourceNotFoundException"
     assert refused(create, "g", Layers=[theirs])[0] == "AccessDeniedException"
+
+
+def test_arns_that_lead_nowhere(lam: Any, refused: Any) -> None:
+    """A number that no version can have, and another region, are not found."""
+    lam.publish_layer_version(LayerName="l", Content={"ZipFile": zipped(index="")})
+    version = f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:l:{'9' * 30}"
+    assert refused(lam.get_layer_version_by_arn, Arn=version)[0] == "ResourceNotFoundException"
+    elsewhere = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:layer:l"
+    code, message = refused(lam.publish_layer_version, LayerName=elsewhere, Content={"ZipFile": zipped(index="")})
+    assert (code, "eu-west-1" in message) == ("ResourceNotFoundException", True)

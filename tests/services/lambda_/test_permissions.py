@@ -42,6 +42,16 @@ def test_statements(lam: Any, create: Any, refused: Any) -> None:
     assert refused(lam.get_policy, FunctionName="f") == ("ResourceNotFoundException", "The resource you requested does not exist.")
 
 
+def test_who_can_be_nobody(lam: Any, create: Any, refused: Any) -> None:
+    """A principal that there cannot be is refused, and the function stays within reach."""
+    create("f")
+    wrong = ("InvalidParameterValueException", "The provided principal was invalid. Please check the principal and try again.")
+    for principal in ("arn:", "nobody", "arn:aws:s3:::bucket", "12345"):
+        members = {"FunctionName": "f", "StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": principal}
+        assert refused(lam.add_permission, **members) == wrong
+    assert lam.get_function_configuration(FunctionName="f")["FunctionName"] == "f"
+
+
 def test_a_policy_belongs_to_what_it_names(cloud: Any, lam: Any, create: Any, refused: Any, stage: Any) -> None:
     """A version's policy lets nobody at the function, nor at other versions; $LATEST has none of its own."""
     create("f", Publish=True)

@@ -143,6 +143,15 @@ def test_who_may_come_in(lam: Any, create: Any, open_url: Any, user: Any, stage:
     assert anne("POST", "/", b"x")[0] == 200
 
 
+def test_its_host_may_be_awss(open_url: Any) -> None:
+    """Who has AWS's host for a URL comes in by that too."""
+    visit = open_url()
+    name = visit.parts.netloc.partition(".")[0]
+    status, _, body = visit("GET", "/", Host=f"{name}.lambda-url.us-east-1.on.aws")
+    assert status == 200
+    assert json.loads(body)["requestContext"]["domainName"] == f"{name}.lambda-url.us-east-1.on.aws"
+
+
 def test_throttled_and_failing(lam: Any, open_url: Any) -> None:
     """Throttling is 429, a failing function 502, and a URL that is no more 404."""
     visit = open_url("def handler(event, context):\n    raise ValueError('no')")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from fogbank.testing.cloud import boto
 
 from .conftest import ACCOUNT, allow, zipped
 from .test_urls import Visitor
@@ -144,3 +147,33 @@ def test_its_url(lam: Any, function: Any) -> None:
     url = lam.create_function_url_config(FunctionName="real", AuthType="AWS_IAM")["FunctionUrl"]
     status, _, body = Visitor(url, ("test", "test"))("GET", "/tea")
     assert (status, body) == (418, b"/tea")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "source"),
+    [
+        (RUNTIME, "import cfnresponse\ndef handler(e, c):\n    cfnresponse.send(e, c, cfnresponse.SUCCESS, {'A': 'ü'}, 'mine')"),
+        (
+            "nodejs20.x",
+            "const r = require('cfn-response');\nexports.handler = (e, c) => { r.send(e, c, r.SUCCESS, {A: 'ü'}, 'mine'); };",
+        ),
+    ],
+    ids=["python", "nodejs"],
+)
+def test_inline_code_answers_cloudformation(cloud: Any, lam: Any, make_role: Any, user: Any, runtime: str, source: str) -> None:
+    """Inline code of a custom resource has the module that it answers with."""
+    properties = {"FunctionName": "custom", "Runtime": runtime, "Handler": "index.handler", "Timeout": 20, "Role": make_role("custom")}
+    desired = json.dumps({**properties, "Code": {"ZipFile": source}})
+    cloud.client("cloudcontrol").create_resource(TypeName="AWS::Lambda::Function", DesiredState=desired)
+    cloud.settle()
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="answers")
+    key = user("cloudformation", allow("s3:PutObject"))("s3")._request_signer._credentials
+    inside = boto("http://127.0.0.1:4566", "s3", key.access_key, key.secret_key)
+    url = inside.generate_presigned_url("put_object", {"Bucket": "answers", "Key": "a"})
+    event = {"ResponseURL": url, "StackId": "s", "RequestId": "r", "LogicalResourceId": "l"}
+    got = lam.invoke(FunctionName="custom", Payload=json.dumps(event).encode(), LogType="Tail")
+    assert "FunctionError" not in got, got["Payload"].read()
+    assert "Status code: 200" in base64.b64decode(got["LogResult"]).decode()
+    said = json.loads(s3.get_object(Bucket="answers", Key="a")["Body"].read())
+    assert (said["Status"], said["Data"], said["PhysicalResourceId"], said["StackId"]) == ("SUCCESS", {"A": "ü"}, "mine", "s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from fogbank.kernel.errors import ServiceException
 from fogbank.services.logs import emf, patterns
 from fogbank.services.logs.identifiers import MANAGED, masked
 from fogbank.services.logs.insights import Malformed, Unmet, read
-from fogbank.services.logs.insights.program import Counted
+from fogbank.services.logs.insights.program import Counted, TooLarge
 from fogbank.services.logs.insights.records import Event, Row, system
 
 WORDS = ["$.a", "$", "{", "}", "[", "]", "...", "(", ")", "&&", "||", "=", "!=", ">", '"', "%", "*", "?", "-", "a", "1", ",", "IS", " "]
@@ -118,3 +119,74 @@ def test_masks(message: str) -> None:
     """A masked message is as long as it was."""
     found = masked(message, tuple(MANAGED.values()))
     assert found is None or len(found) == len(message)
+
+
+NUMBERS = ["1" + "0" * 400, "-1" + "0" * 400, "1e400", "1e300"]
+
+
+def test_values_that_no_metric_has(cloud: Any, logs: Any, put: Any) -> None:
+    """A number, name or dimension that CloudWatch would not take makes no metric, and spoils no other."""
+    put("begin")
+    logs.put_metric_filter(
+        logGroupName="group",
+        filterName="f",
+        filterPattern="{ $.a > 5 }",
+        metricTransformations=[{"metricName": "m", "metricNamespace": "n", "metricValue": "$.a", "dimensions": {"d": "$.b"}}],
+    )
+    dimensions = ["\x1f", "\x1e", "é", " ", "", "v" * 1025]
+    said = {"Namespace": "E", "Dimensions": [["d"]], "Metrics": [{"Name": "m"}]}
+    for number in NUMBERS:
+        put(f'{{"a": {number}, "b": "ok"}}')
+        put(f'{{"_aws": {{"Timestamp": {cloud.now_ms}, "CloudWatchMetrics": [{json.dumps(said)}]}}, "d": "v", "m": {number}}}')
+    for text in dimensions:
+        put(json.dumps({"a": 7, "b": text}))
+        put(json.dumps({"_aws": {"Timestamp": cloud.now_ms, "CloudWatchMetrics": [said]}, "d": text, "m": 1}))
+    put('{"a": 8, "b": "ok"}')
+    put(json.dumps({"_aws": {"Timestamp": cloud.now_ms, "CloudWatchMetrics": [said]}, "d": "ok", "m": 2}))
+    cloudwatch = cloud.client("cloudwatch")
+    assert [one["Dimensions"] for one in cloudwatch.list_metrics(Namespace="n")["Metrics"]] == [[{"Name": "d", "Value": "ok"}]]
+    assert [one["Dimensions"] for one in cloudwatch.list_metrics(Namespace="E")["Metrics"]] == [[{"Name": "d", "Value": "ok"}]]
+    names = {one["MetricName"] for one in cloudwatch.list_metrics(Namespace="AWS/Logs")["Metrics"]}
+    assert "EMFValidationErrors" in names
+
+
+GROWING = [
+    "fields replace(replace(replace(@message, 'a', @message), 'a', @message), 'a', @message) as z",
+    "fields concat(@message, @message, @message) as z" + " | fields concat(z, z, z, z) as z" * 8 + " | sort z",
+]
+
+
+@pytest.mark.parametrize("query", GROWING)
+def test_texts_that_grow(query: str) -> None:
+    """What a query puts together is nothing where it would be longer than a megabyte."""
+    rows = [Row({}, Event(system(5, 6, "s", "l"), "a" * 2000, of_lambda=False, pointer=lambda: "p")) for _ in range(20)]
+    for row in read(query).run(rows, None, 7, Counted()):
+        assert sum(len(value) for _, value in row) < 3 << 20
+
+
+def test_what_a_query_holds() -> None:
+    """A query that would hold more than 256 MB of text is given up, whether it sorts it or shows it."""
+    long = " | ".join(["fields concat(@message, @message) as z", *["fields concat(z, z) as z"] * 5])
+
+    def rows() -> Any:
+        return (Row({}, Event(system(5, 6, "s", "l"), "a" * 16_000, of_lambda=False, pointer=lambda: "p")) for _ in range(300))
+
+    for query in (long, long + " | sort z | limit 1"):
+        with pytest.raises(TooLarge):
+            read(query).run(rows(), None, 7, Counted())
+
+
+def test_expressions_that_run_away() -> None:
+    """A regular expression of a filter that gives no answer in time is soon not asked any more."""
+    pattern = patterns.read("%[ab]*[ab]*[ab]*[ab]*[ab]*[ab]*[ab]*[ab]*c$%")
+    assert sum(pattern.matches("c" + "ab" * 20_000) for _ in range(200)) == 0
+
+
+@pytest.mark.parametrize(
+    "arn", ["arn:aws:logs:destination:alarm", "arn:aws:logs::destination:", "arn:aws:logs:x:destination:y", "arn:aws:logs"]
+)
+def test_what_is_no_arn(logs: Any, refused: Any, arn: str) -> None:
+    """An ARN that is none names nothing."""
+    codes = ("ResourceNotFoundException", "InvalidParameterException", "ValidationException", "AccessDeniedException")
+    assert refused(logs.list_tags_for_resource, resourceArn=arn)[0] in codes
+    assert refused(logs.tag_resource, resourceArn=arn, tags={"a": "b"})[0] in codes

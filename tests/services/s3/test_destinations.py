@@ -59,12 +59,12 @@ def test_a_topic(s3: Any, bucket: str, topic: tuple[str, Queue]) -> None:
 @pytest.fixture
 def function(cloud: Cloud) -> Stage:
     """A function that S3 may not invoke yet; what is invoked."""
+    stage = Stage(cloud.house.loop)
+    cloud.inner._workshop = stage
     role = cloud.client("iam").create_role(RoleName="run", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     cloud.client("lambda").create_function(
         FunctionName="f", Runtime="python3.12", Role=role, Handler="index.handler", Code={"ZipFile": zipped(index=ECHO)}
     )
-    stage = Stage(cloud.house.loop)
-    cloud.inner._workshop = stage
     return stage
 
 
@@ -185,3 +185,24 @@ def test_all_kinds_at_once(cloud: Cloud, s3: Any, bucket: str, topic: tuple[str,
     s3.put_object(Bucket=bucket, Key="k")
     s3.delete_object(Bucket=bucket, Key="k")
     assert queue.names() == [("ObjectRemoved:Delete", "k")]
+
+
+def test_the_trace_goes_along(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """The X-Ray header of who wrote an object arrives at the queue."""
+    sqs = cloud.client("sqs")
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:traced"
+    policy = statement(arn, "s3.amazonaws.com", "sqs:SendMessage", bucket)
+    url = sqs.create_queue(QueueName="traced", Attributes={"Policy": policy})["QueueUrl"]
+    put(s3, bucket, QueueConfigurations=[{"QueueArn": arn, "Events": CREATED}])
+    root = "1-5759e988-bd862e3fe1be46a994272793"
+
+    def add(request: Any, **_: Any) -> None:
+        request.headers["X-Amzn-Trace-Id"] = f"Root={root};Parent=53995c3f42cd8ad8;Sampled=1"
+
+    s3.meta.events.register("before-sign.s3.PutObject", add)
+    try:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    finally:
+        s3.meta.events.unregister("before-sign.s3.PutObject", add)
+    got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"])["Messages"]
+    assert [one["Attributes"].get("AWSTraceHeader", "")[: len(root) + 5] for one in got][-1] == f"Root={root}"

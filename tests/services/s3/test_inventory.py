@@ -291,6 +291,22 @@ def test_metrics_of_storage(cloud: Cloud, s3: Any, bucket: str) -> None:
     assert (told("BucketSizeBytes", "StandardStorage"), told("BucketSizeBytes", "GlacierStorage")) == ([5], [3])
 
 
+def test_metrics_of_storage_when_the_clock_is_moved_by_days(cloud: Cloud, s3: Any, bucket: str) -> None:
+    """Each midnight that is passed over has its figures, and those after it what is there then."""
+    s3.put_object(Bucket=bucket, Key="a", Body=b"12345")
+    cloud.advance(4 * 86400)
+    s3.put_object(Bucket=bucket, Key="b", Body=b"123")
+    cloud.advance(3 * 86400)
+    now = datetime.fromtimestamp(cloud.now_ms / 1000, UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    by = [{"Name": "BucketName", "Value": bucket}, {"Name": "StorageType", "Value": "StandardStorage"}]
+    span = {"StartTime": midnight - timedelta(days=8), "EndTime": now, "Period": 60 * 60, "Statistics": ["Sum"]}
+    found = cloud.client("cloudwatch").get_metric_statistics(Namespace="AWS/S3", MetricName="BucketSizeBytes", Dimensions=by, **span)
+    points = sorted((point["Timestamp"], point["Sum"]) for point in found["Datapoints"])
+    assert [size for _, size in points] == [5, 5, 5, 5, 8, 8, 8]
+    assert all(at.hour == 0 for at, _ in points)
+
+
 def test_a_configuration_without_an_id_is_not_the_bucket(cloud: Cloud, s3: Any, bucket: str) -> None:
     """To delete a configuration without saying which does not delete the bucket."""
     loose = cloud.client("s3", parameter_validation=False)

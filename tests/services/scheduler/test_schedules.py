@@ -346,3 +346,50 @@ def test_tried_again(cloud: Cloud, scheduler: Any, dead: Queue) -> None:
     records = kinesis.get_records(ShardIterator=place)["Records"]
     assert [record["Data"][:2] for record in records] == [b"2x"]
     assert dead.messages() == []
+
+
+def test_a_role_for_one_group(cloud: Cloud, scheduler: Any, queue: Queue, role: str, refused: Refused) -> None:
+    """A trust policy may say for which account and which group Scheduler takes on a role."""
+    iam = cloud.client("iam")
+    scheduler.create_schedule_group(Name="mine")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "scheduler.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "StringEquals": {
+                "aws:SourceAccount": ACCOUNT,
+                "aws:SourceArn": f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/mine",
+            }
+        },
+    }
+    iam.update_assume_role_policy(RoleName="schedule", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    create(scheduler, queue, role, GroupName="mine")
+    assert queue.bodies() == ["hello"]
+    assert "must allow AWS EventBridge Scheduler to assume the role" in refused(create, scheduler, queue, role, name="other")[1]
+
+
+def test_a_successor_of_the_same_name(cloud: Cloud, scheduler: Any, queue: Queue) -> None:
+    """What is still to be tried again of a deleted schedule does not come to one that is made anew."""
+    place, stream = full_stream(cloud)
+    role = make_role(cloud, "put", ("kinesis:PutRecord", stream), ("sqs:SendMessage", queue.arn))
+    target = {"Arn": stream, "RoleArn": role, "Input": "x" * 4000, "KinesisParameters": {"PartitionKey": "k"}}
+    scheduler.create_schedule(Name="s", ScheduleExpression="rate(1 day)", FlexibleTimeWindow=OFF, Target=target)
+    cloud.settle()
+    scheduler.delete_schedule(Name="s")
+    create(scheduler, queue, role, "at(2100-01-01T00:00:00)")
+    cloud.advance(200)
+    assert cloud.client("kinesis").get_records(ShardIterator=place)["Records"] == []
+    assert queue.bodies() == []
+
+
+def test_deep_input(scheduler: Any, queue: Queue, role: str, refused: Refused) -> None:
+    """JSON that nests deeper than anybody means is none."""
+    for arn, more in (("aws-sdk:sqs:sendMessage", {}), ("", {"EventBridgeParameters": {"Source": "a", "DetailType": "b"}})):
+        target = {
+            "Arn": f"arn:aws:scheduler:::{arn}" if arn else f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default",
+            "RoleArn": role,
+            "Input": "[" * 50_000 + "]" * 50_000,
+            **more,
+        }
+        assert "well-formed JSON" in refused(create, scheduler, queue, role, Target=target)[1]

@@ -62,6 +62,16 @@ def test_learns(cloud: Cloud, schemas: Any, events: Any, discoverer: str) -> Non
     ]
 
 
+def test_own_bus(cloud: Cloud, schemas: Any, events: Any) -> None:
+    """A discoverer learns of the bus that it stands on, and of no other."""
+    arn = events.create_event_bus(Name="orders")["EventBusArn"]
+    assert schemas.create_discoverer(SourceArn=arn)["DiscovererId"] == "events-event-bus-orders"
+    put(events, {"id": 1}, kind="Elsewhere")
+    put(events, {"id": 1}, EventBusName="orders")
+    cloud.settle()
+    assert [one["SchemaName"] for one in schemas.list_schemas(RegistryName="discovered-schemas")["Schemas"]] == ["shop@OrderPlaced"]
+
+
 def test_managed_rule(cloud: Cloud, schemas: Any, events: Any, discoverer: str) -> None:
     """The rule on the bus is the service's: nobody else changes it, and it goes with the discoverer."""
     rules = events.list_rules()["Rules"]
@@ -93,6 +103,18 @@ def test_discoverer(schemas: Any, discoverer: str) -> None:
     assert schemas.update_discoverer(DiscovererId=discoverer, Description="d", CrossAccount=False)["Description"] == "d"
     assert schemas.list_discoverers(SourceArnPrefix="arn:aws:events")["Discoverers"][0]["CrossAccount"] is False
     assert schemas.list_discoverers(DiscovererIdPrefix="other")["Discoverers"] == []
+
+
+def test_bus_with_a_key(cloud: Cloud, schemas: Any, events: Any) -> None:
+    """Nothing is discovered on a bus that has a customer's key."""
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+    cloud.client("kms").put_key_policy(KeyId=key, Policy=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+    arn = events.create_event_bus(Name="b", KmsKeyIdentifier=key)["EventBusArn"]
+    code, _, message = refused(schemas.create_discoverer, SourceArn=arn)
+    assert code == "BadRequestException"
+    assert "customer managed key" in message
+    assert schemas.list_discoverers()["Discoverers"] == []
 
 
 def test_cross_account(cloud: Cloud, schemas: Any, events: Any) -> None:
@@ -141,6 +163,16 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "c d"]), inner, max_size=3),
     max_leaves=8,
 )
+
+
+@given(st.lists(VALUES, min_size=1, max_size=3), VALUES)
+def test_known(values: list[Any], other: Any) -> None:
+    """What a tree knows is what changes nothing of it."""
+    tree: inference.Tree = {}
+    for value in values:
+        tree = inference.merged(tree, inference.tree_of(value))
+        assert inference.knows(tree, value)
+    assert inference.knows(tree, other) == (inference.merged(tree, inference.tree_of(other)) == tree)
 
 
 @given(st.lists(VALUES, min_size=1, max_size=4))

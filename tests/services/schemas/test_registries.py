@@ -88,7 +88,7 @@ def test_versions(cloud: Cloud, schemas: Any, registry: str) -> None:
         ("OpenApi3", json.dumps({**ORDER, "components": {"schemas": {"A": {"$ref": "#/components/schemas/B"}}}}), "leads nowhere"),
         ("JSONSchemaDraft4", '{"type": "text"}', "#/type"),
         ("JSONSchemaDraft4", '{"$schema": "http://json-schema.org/draft-07/schema#"}', "$schema"),
-        ("JSONSchemaDraft4", "[]", "not a JSON object"),
+        ("JSONSchemaDraft4", "[]", "not an object"),
     ],
 )
 def test_content_is_checked(schemas: Any, registry: str, kind: str, content: str, why: str) -> None:

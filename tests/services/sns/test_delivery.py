@@ -185,7 +185,7 @@ def test_what_is_refused(sns: Any, topic: str, refused: Any) -> None:
     assert publish(MessageAttributes={"a": {"DataType": "Number", "StringValue": "x"}})[0] == "ParameterValueInvalid"
 
 
-def test_another_accounts_queue(cloud: Any, sns: Any, sqs: Any, topic: str, received: Any) -> None:
+def test_another_accounts_queue(cloud: Any, sns: Any, topic: str, refused: Any) -> None:
     """The topic's owner subscribes it: it gets a token first. Its own owner, let in by the topic's policy, needs none."""
     theirs = cloud.client("sqs", "111111111111")
     url = theirs.create_queue(QueueName="theirs")["QueueUrl"]
@@ -201,10 +201,16 @@ def test_another_accounts_queue(cloud: Any, sns: Any, sqs: Any, topic: str, rece
     cloud.settle()
     [told] = take()
     assert told["Type"] == "SubscriptionConfirmation"
+    iam = cloud.client("iam", "111111111111")
+    iam.create_user(UserName="nobody")
+    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    nobody = cloud.client("sns", key["AccessKeyId"], key["SecretAccessKey"])
+    assert refused(nobody.confirm_subscription, TopicArn=topic, Token=told["Token"])[0] == "AuthorizationError"
     confirmed = cloud.client("sns", "111111111111").confirm_subscription(TopicArn=topic, Token=told["Token"])["SubscriptionArn"]
     sns.publish(TopicArn=topic, Message="m")
     assert [one["Message"] for one in take()] == ["m"]
-    cloud.client("sns", "111111111111").unsubscribe(SubscriptionArn=confirmed)
+    for _ in range(2):
+        cloud.client("sns", "111111111111").unsubscribe(SubscriptionArn=confirmed)
     other = cloud.client("sns", "111111111111")
     sns.add_permission(TopicArn=topic, Label="them", AWSAccountId=["111111111111"], ActionName=["Subscribe"])
     assert other.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)["SubscriptionArn"].startswith(topic)

@@ -79,3 +79,10 @@ def test_data_protection(sns: Any, topic: str, queue: Any, bodies: Any, refused:
     assert refused(put, protection({"Audit": {"SampleRate": "99"}}))[0] == "NotImplemented"
     assert refused(put, protection({"Deny": {}}, "Inbound", "Address"))[0] == "NotImplemented"
     assert refused(put, "{}")[0] == "InvalidParameter"
+
+
+@pytest.mark.parametrize("operation", [5, [1], {"MaskConfig": 5}, {"MaskConfig": {"MaskWithCharacter": 5}}, {"Other": {}}])
+def test_what_no_deidentification_is(sns: Any, topic: str, refused: Any, operation: Any) -> None:
+    """A policy is checked when it is put."""
+    policy = protection({"Deidentify": operation})
+    assert refused(sns.put_data_protection_policy, ResourceArn=topic, DataProtectionPolicy=policy)[0] == "InvalidParameter"

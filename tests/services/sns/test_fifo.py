@@ -138,3 +138,32 @@ def test_an_archive_forgets(cloud: Any, sns: Any, fifo: str, queue: Any, receive
     assert [json.loads(message["Body"])["Message"] for message in received(url)] == ["young"]
     begins = sns.get_topic_attributes(TopicArn=fifo)["Attributes"]["BeginningArchiveTime"]
     assert datetime.fromisoformat(begins).timestamp() * 1000 == cloud.now_ms - 86_400_000
+
+
+def test_a_message_that_nobody_can_open(cloud: Any, sns: Any, fifo: str, queue: Any, bodies: Any, monkeypatch: Any) -> None:
+    """What waits under a key that its publisher may not use any more is given up; the group goes on."""
+    url, arn = queue("q.fifo")
+    sns.subscribe(TopicArn=fifo, Protocol="sqs", Endpoint=arn)
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    sns.set_topic_attributes(TopicArn=fifo, AttributeName="KmsMasterKeyId", AttributeValue=key)
+    send = targets._SENDERS["sqs"]
+
+    def busy(ctx: Any, parcel: Any, target: Any) -> None:
+        raise ServiceException("ServiceUnavailable", "", status=503)
+
+    monkeypatch.setitem(targets._SENDERS, "sqs", busy)
+    iam = cloud.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust}))["Role"]["Arn"]
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": allowed}))
+    session = cloud.client("sts").assume_role(
+        RoleArn=role, RoleSessionName="session", DurationSeconds=900, Policy=json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    )["Credentials"]
+    publisher = cloud.client("sns", session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
+    publisher.publish(TopicArn=fifo, Message="lost", MessageGroupId="g")
+    sns.publish(TopicArn=fifo, Message="kept", MessageGroupId="g")
+    cloud.advance(1000)
+    monkeypatch.setitem(targets._SENDERS, "sqs", send)
+    cloud.advance(60)
+    assert bodies(url) == ["kept"]

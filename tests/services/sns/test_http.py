@@ -287,3 +287,28 @@ def test_the_signature_as_node_sees_it(cloud: Any, sns: Any, topic: str, queue: 
     """
     ran = subprocess.run(["node", "-e", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ran.stdout == "true"
+
+
+def test_an_endpoint_with_a_password(cloud: Any, sns: Any, topic: str, subscriber: Any) -> None:
+    """The user name and the password of its address are sent to an endpoint that answers 401, and shown to nobody."""
+    subscriber.statuses = [401, 200, 401, 200]
+    url = subscriber.url.replace("//", "//me:s%40fe@")
+    sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+    cloud.settle()
+    [first, second] = [headers.get("authorization") for _, headers, _ in subscriber.requests]
+    assert (first, second) == (None, f"Basic {base64.b64encode(b'me:s@fe').decode()}")
+    visit(subscriber.told("SubscriptionConfirmation")[1]["SubscribeURL"])
+    [listed] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert listed["Endpoint"] == subscriber.url.replace("//", "//me:****@")
+    attributes = sns.get_subscription_attributes(SubscriptionArn=listed["SubscriptionArn"])["Attributes"]
+    assert attributes["Endpoint"] == listed["Endpoint"]
+    sns.publish(TopicArn=topic, Message="m")
+    cloud.settle()
+    assert len(subscriber.told("Notification")) == 2
+
+
+@pytest.mark.parametrize("endpoint", ["http://[foo", "http://x:99999/", "http:///x", "http://", "https://x/"])
+def test_no_endpoint(sns: Any, topic: str, refused: Any, endpoint: str) -> None:
+    """An endpoint is an address of its protocol."""
+    members = {"TopicArn": topic, "Protocol": "http", "Endpoint": endpoint}
+    assert refused(sns.subscribe, **members) == ("InvalidParameter", "Invalid parameter: Endpoint must match the specified protocol")

@@ -51,6 +51,15 @@ def test_text_messages(cloud: Any, sns: Any, topic: str, outbox: Any, refused: A
         ("+15550100200", "Other", "Transactional", "ho"),
         ("+15550100300", "Shop", "Transactional", "ha"),
     ]
+    for name, value, code in (("SMS.SMSType", "Loud", "InvalidParameter"), ("SMS.SenderID", "1", "InvalidParameter")):
+        said = {f"AWS.SNS.{name}": {"DataType": "String", "StringValue": value}}
+        assert refused(sns.publish, PhoneNumber="+15550100200", Message="m", MessageAttributes=said)[0] == code
+    number = {"AWS.MM.SMS.OriginationNumber": {"DataType": "String", "StringValue": "+15550100201"}}
+    assert refused(sns.publish, PhoneNumber="+15550100200", Message="m", MessageAttributes=number)[0] == "NotImplemented"
+    for price in ("0.001", "0.5"):
+        limit = {"AWS.SNS.SMS.MaxPrice": {"DataType": "Number", "StringValue": price}}
+        sns.publish(PhoneNumber="+15550100200", Message=price, MessageAttributes=limit)
+    assert [one["text"] for one in outbox()[3:]] == ["0.5"]
     assert refused(sns.publish, PhoneNumber="12", Message="m")[1] == "Invalid parameter: PhoneNumber Reason: 12 is not valid to publish to"
     assert refused(sns.set_sms_attributes, attributes={"UsageReportS3Bucket": "b"})[0] == "NotImplemented"
     sns.set_sms_attributes(attributes={"MonthlySpendLimit": "0"})
@@ -102,6 +111,7 @@ def test_the_sandboxs_numbers(cloud: Any, sns: Any, outbox: Any, refused: Any) -
     sns.delete_sms_sandbox_phone_number(PhoneNumber=number)
     assert sns.list_sms_sandbox_phone_numbers()["PhoneNumbers"] == []
     assert refused(sns.delete_sms_sandbox_phone_number, PhoneNumber=number)[0] == "ResourceNotFound"
+    assert refused(sns.create_sms_sandbox_phone_number, PhoneNumber=number, LanguageCode="de-DE")[0] == "NotImplemented"
     assert sns.get_sms_sandbox_account_status()["IsInSandbox"] is False
     assert sns.list_origination_numbers()["PhoneNumbers"] == []
 
@@ -150,6 +160,8 @@ def test_applications(sns: Any, application: str, topic: str, queue: Any, bodies
     sns.set_platform_application_attributes(PlatformApplicationArn=application, Attributes={"EventEndpointCreated": topic})
     got = sns.get_platform_application_attributes(PlatformApplicationArn=application)["Attributes"]
     assert got == {"Enabled": "true", "EventEndpointCreated": topic}
+    never = {"PlatformApplicationArn": application, "Attributes": {"EventDeliveryFailure": topic}}
+    assert refused(sns.set_platform_application_attributes, **never)[0] == "NotImplemented"
     device = sns.create_platform_endpoint(PlatformApplicationArn=application, Token="t")["EndpointArn"]
     assert [json.loads(body)["EndpointArn"] for body in bodies(url)] == [device]
     assert len(sns.list_platform_applications()["PlatformApplications"]) == 1

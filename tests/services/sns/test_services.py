@@ -39,7 +39,7 @@ def make_role(cloud: Any) -> Any:
 
 
 @pytest.fixture
-def function(cloud: Any, make_role: Any) -> Any:
+def function(cloud: Any, make_role: Any, stage: Stage) -> Any:
     """A function, into which nobody may come yet."""
     from lambda_.conftest import ECHO, zipped
 
@@ -179,3 +179,68 @@ def test_the_trace_goes_along(cloud: Any, sns: Any, topic: str, queue: Any, rece
         sns.meta.events.unregister("before-sign.sns.Publish", add)
     [message] = received(url)
     assert message["Attributes"]["AWSTraceHeader"].startswith(f"Root={root}")
+
+
+@pytest.mark.parametrize("tracing", ["Active", "PassThrough"])
+def test_active_tracing(cloud: Any, sns: Any, topic: str, queue: Any, received: Any, tracing: str) -> None:
+    """The topic has a segment of its own under the publisher's call, with a subsegment for each delivery; what it sends is under it."""
+    url, arn = queue()
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="TracingConfig", AttributeValue=tracing)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:000000000000:none")
+    root = f"1-{cloud.now_ms // 1000:08x}-bd862e3fe1be46a994272793"
+
+    def add(request: Any, **_: Any) -> None:
+        request.headers["X-Amzn-Trace-Id"] = f"Root={root};Parent=53995c3f42cd8ad8;Sampled=1"
+
+    sns.meta.events.register("before-sign.sns.Publish", add)
+    try:
+        sns.publish(TopicArn=topic, Message="m")
+    finally:
+        sns.meta.events.unregister("before-sign.sns.Publish", add)
+    [message] = received(url)
+    [trace] = cloud.client("xray").batch_get_traces(TraceIds=[root])["Traces"]
+    documents = [json.loads(segment["Document"]) for segment in trace["Segments"]]
+    own = [one for one in documents if one.get("origin") == "AWS::SNS::Topic"]
+    deliveries = [one for one in documents if one.get("type") == "subsegment" and one["aws"]["operation"] == "Deliver"]
+    if tracing == "PassThrough":
+        assert own == deliveries == []
+        return
+    assert [one["name"] for one in own] == ["topic"]
+    assert own[0]["parent_id"] in [one["id"] for one in documents]
+    assert f"Parent={own[0]['id']}" in message["Attributes"]["AWSTraceHeader"]
+    assert {one["parent_id"] for one in deliveries} == {own[0]["id"]}
+    assert sorted((one["name"], "cause" in one) for one in deliveries) == [("none", True), ("queue", False)]
+
+
+def test_roles_are_passed(cloud: Any, sns: Any, topic: str, user: Any, make_role: Any, refused: Any) -> None:
+    """Who gives SNS a role needs iam:PassRole for it; the role's trust policy may say for which topic."""
+    role = make_role("sns", "sns.amazonaws.com", "firehose:PutRecord")
+    limited = user("limited", {"Action": "sns:*", "Resource": "*"})
+    stream = "arn:aws:firehose:us-east-1:000000000000:deliverystream/s"
+    given = {"TopicArn": topic, "Protocol": "firehose", "Endpoint": stream, "Attributes": {"SubscriptionRoleArn": role}}
+    assert "iam:PassRole" in refused(limited.subscribe, **given)[1]
+    logged = {"TopicArn": topic, "AttributeName": "SQSFailureFeedbackRoleArn", "AttributeValue": role}
+    assert "iam:PassRole" in refused(limited.set_topic_attributes, **logged)[1]
+    sns.set_topic_attributes(**logged)
+    limited.set_topic_attributes(TopicArn=topic, AttributeName="DisplayName", AttributeValue="x")
+
+
+def test_a_role_for_one_topic(cloud: Any, sns: Any, topic: str, queue: Any, make_role: Any) -> None:
+    """A trust policy may say for which account and which topic SNS takes on a role."""
+    _, arn = queue()
+    role = make_role("log", "sns.amazonaws.com", "logs:*")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    for name, value in (("SQSSuccessFeedbackRoleArn", role), ("SQSSuccessFeedbackSampleRate", "100")):
+        sns.set_topic_attributes(TopicArn=topic, AttributeName=name, AttributeValue=value)
+
+    def groups(source: str) -> int:
+        condition = {"StringEquals": {"aws:SourceArn": source, "aws:SourceAccount": "000000000000"}}
+        statement = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sts:AssumeRole", "Condition": condition}
+        document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        cloud.client("iam").update_assume_role_policy(RoleName="log", PolicyDocument=document)
+        sns.publish(TopicArn=topic, Message="m")
+        cloud.settle()
+        return len(cloud.client("logs").describe_log_groups(logGroupNamePrefix="sns/")["logGroups"])
+
+    assert (groups(topic + "-other"), groups(topic)) == (0, 1)

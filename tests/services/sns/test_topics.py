@@ -209,3 +209,22 @@ def test_subscribing_again(sns: Any, topic: str, queue: Any, refused: Any) -> No
         refused(sns.set_subscription_attributes, SubscriptionArn=mailed, AttributeName="RawMessageDelivery", AttributeValue="true")[1]
         == "Invalid parameter: RawMessageDelivery Reason: Delivery protocol [email] does not support raw message delivery."
     )
+
+
+def test_deep(cloud: Any, sns: Any, topic: str, queue: Any, bodies: Any, refused: Any) -> None:
+    """JSON that nests deeper than anybody means is none: neither as a setting nor in a message."""
+    url, arn = queue()
+    subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicyScope": "MessageBody"})
+    deep = '{"a":' * 50_000 + "[1]" + "}" * 50_000
+    for name in ("FilterPolicy", "RedrivePolicy", "ReplayPolicy", "DeliveryPolicy"):
+        members = {"SubscriptionArn": subscription["SubscriptionArn"], "AttributeName": name, "AttributeValue": deep[:200_000]}
+        assert refused(sns.set_subscription_attributes, **members)[0] == "InvalidParameter"
+    for name in ("DeliveryPolicy", "Policy"):
+        assert refused(sns.set_topic_attributes, TopicArn=topic, AttributeName=name, AttributeValue=deep)[0] == "InvalidParameter"
+    assert refused(sns.put_data_protection_policy, ResourceArn=topic, DataProtectionPolicy=deep[:20_000])[0] == "InvalidParameter"
+    assert refused(sns.publish, TopicArn=topic, Message=deep[:200_000], MessageStructure="json")[0] == "InvalidParameter"
+    wanted = {"SubscriptionArn": subscription["SubscriptionArn"], "AttributeName": "FilterPolicy", "AttributeValue": '{"a": [1]}'}
+    sns.set_subscription_attributes(**wanted)
+    for message in ('{"a":' + "[" * 990 + "1" + "]" * 990 + "}", '{"a": 1}'):
+        sns.publish(TopicArn=topic, Message=message)
+    assert bodies(url) == ['{"a": 1}']

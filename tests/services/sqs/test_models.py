@@ -176,7 +176,10 @@ class QueueMachine(RuleBasedStateMachine):
             hidden = [m.visible_at_ms for m in state.HIDDEN.scan(tx, tally.contents)]
             waiting = [g.ready_at_ms for g in state.WAITING.scan(tx, tally.contents)]
             assert not hidden + waiting or 0 < tally.due_at_ms <= min(hidden + waiting)
-            assert all(m.sent_at_ms >= tally.fresh_from_ms for m in state.FRESH.scan(tx, tally.contents))
+            fresh = [(m.sent_at_ms, m.sequence) for m in kept if state.is_fresh(m)]
+            if not self.suffix:
+                assert tally.hidden == len(hidden) == len(kept) - len(fresh)
+                assert all(place > (tally.fresh_from_ms, tally.fresh_after) for place in fresh)
             assert not kept or tally.sweep_at_ms > 0
             groups = {m.group: m.sequence for m in reversed(kept) if self.suffix}
             assert groups == {g.group: g.head for g in state.GROUPS.scan(tx, tally.contents)}

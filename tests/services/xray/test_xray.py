@@ -198,3 +198,94 @@ def test_groups(xray: Any, cloud: Any) -> None:
     assert xray.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
     xray.delete_group(GroupName="bad")
     assert xray.get_groups()["Groups"] == []
+
+
+def test_segments_under_a_key(xray: Any, cloud: Any) -> None:
+    """Under a KMS key a trace can be read as long as the key can be used; what came before stays as it was."""
+    send(xray, cloud)
+    kms = cloud.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    assert xray.put_encryption_config(Type="KMS", KeyId=key)["EncryptionConfig"] == {"KeyId": key, "Status": "ACTIVE", "Type": "KMS"}
+    other = ROOT[:-1] + "9"
+    send(xray, cloud, trace_id=other)
+    assert len(xray.batch_get_traces(TraceIds=[ROOT, other])["Traces"]) == 2
+    kms.disable_key(KeyId=key)
+    cloud.advance(301)
+    assert len(xray.batch_get_traces(TraceIds=[ROOT])["Traces"]) == 1
+    with pytest.raises(ClientError) as caught:
+        xray.batch_get_traces(TraceIds=[other])
+    assert code(caught) == "InvalidRequestException"
+    kms.enable_key(KeyId=key)
+    xray.put_encryption_config(Type="NONE")
+    assert xray.get_encryption_config()["EncryptionConfig"]["Type"] == "NONE"
+    assert len(xray.batch_get_traces(TraceIds=[other])["Traces"]) == 1
+
+
+def traffic(xray: Any, cloud: Any, calls: int, faults: int) -> None:
+    """A minute of a web service that calls an API, which fails so often."""
+    now = cloud.now_ms / 1000
+    documents = []
+    for number in range(calls):
+        trace = f"1-{int(now):08x}-{cloud.now_ms:016x}{number:08x}"
+        fault = {"fault": True} if number < faults else {}
+        web = {"trace_id": trace, "id": "1" * 16, "name": "web", "start_time": now, "end_time": now + 0.1, **fault}
+        documents += [web, {**web, "id": "2" * 16, "parent_id": "1" * 16, "name": "api"}]
+    xray.put_trace_segments(TraceSegmentDocuments=[json.dumps(d) for d in documents])
+    cloud.advance(60)
+
+
+def test_insights(xray: Any, cloud: Any) -> None:
+    """A service that fails far more than before makes an insight, which ends when it is quiet; EventBridge hears of it where asked."""
+    xray.create_group(GroupName="all", InsightsConfiguration={"InsightsEnabled": True, "NotificationsEnabled": True})
+    sqs, events = cloud.client("sqs"), cloud.client("events")
+    url = sqs.create_queue(QueueName="told")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allow]})})
+    events.put_rule(Name="r", EventPattern=json.dumps({"detail-type": ["AWS X-Ray Insight Update"]}))
+    events.put_targets(Rule="r", Targets=[{"Id": "1", "Arn": arn}])
+
+    start = cloud.now_ms / 1000
+
+    def listed(**by: Any) -> list[dict[str, Any]]:
+        return list(
+            xray.get_insight_summaries(GroupName="all", StartTime=start - 60, EndTime=cloud.now_ms / 1000, **by)["InsightSummaries"]
+        )
+
+    for _ in range(3):
+        traffic(xray, cloud, 10, 0)
+    assert listed() == []
+    traffic(xray, cloud, 10, 8)
+    (found,) = listed(States=["ACTIVE"])
+    assert (found["RootCauseServiceId"]["Name"], found["ClientRequestImpactStatistics"]["FaultCount"]) == ("api", 8)
+    cloud.advance(600)
+    (found,) = listed()
+    assert found["State"] == "CLOSED"
+    assert xray.get_insight(InsightId=found["InsightId"])["Insight"]["State"] == "CLOSED"
+    assert len(xray.get_insight_events(InsightId=found["InsightId"])["InsightEvents"]) == 2
+    graph = xray.get_insight_impact_graph(InsightId=found["InsightId"], StartTime=start, EndTime=cloud.now_ms / 1000)["Services"]
+    assert {s.get("Name") for s in graph} >= {"web", "api"}
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [json.loads(m["Body"])["detail"]["State"] for m in messages] == ["ACTIVE", "CLOSED"]
+
+
+def test_pages_of_summaries(xray: Any, cloud: Any) -> None:
+    """All traces of a time are found, 100 a page, each once."""
+    now = cloud.now_ms / 1000
+    for start in range(0, 250, 50):
+        ids = [f"1-{int(now):08x}-{number:024x}" for number in range(start, start + 50)]
+        documents = [{"trace_id": id, "id": "1" * 16, "name": "web", "start_time": now, "end_time": now + 1} for id in ids]
+        xray.put_trace_segments(TraceSegmentDocuments=[json.dumps(d) for d in documents])
+    pages = list(xray.get_paginator("get_trace_summaries").paginate(StartTime=now - 60, EndTime=now + 60))
+    found = [s["Id"] for page in pages for s in page["TraceSummaries"]]
+    assert (len(found), len(set(found)), len(pages[0]["TraceSummaries"])) == (250, 250, 100)
+
+
+def test_spans_are_forgotten(xray: Any, cloud: Any) -> None:
+    """Spans that nobody looked at are gone after thirty days, like all traces."""
+    cloud.client("sqs").create_queue(QueueName="q")
+    cloud.settle()
+    cloud.advance(31 * 86_400)
+    now = cloud.now_ms / 1000
+    then = {"StartTime": now - 31 * 86_400, "EndTime": now - 30.9 * 86_400}
+    assert xray.get_service_graph(**then)["Services"] == []

@@ -37,4 +37,3 @@ class Lanes(Generic[L]):
         there.pop(ctx.request_id, None)
         if not there:
             self._lanes.pop(key, None)
-

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from fogbank.delivery.sources import records
+from fogbank.delivery.sources.reading import Checkpoint, Consumer, Entry, Item, R, Reading
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, Watch
-from fogbank.delivery.sources import records
-from fogbank.delivery.sources.reading import Checkpoint, Consumer, Entry, Item, R, Reading
 from fogbank.store import change
 
 TROUBLE_MS = 60_000

@@ -35,16 +35,20 @@ def usage(gauge: tuple[str, ...]) -> int:
 
 def memory_first(folder: str, tmp: int) -> tuple[int, int]:
     usage = int(_text(folder + "/memory.usage_in_bytes") or 0)
-    files = _field(folder + "/memory.stat", "total_cache") - _field(folder + "/memory.stat", "total_shmem")
+    cache, shared = _fields(folder + "/memory.stat", "total_cache", "total_shmem")
+    files = cache - shared
     peak = int(_text(folder + "/memory.max_usage_in_bytes") or 0)
-    return max(0, usage - files - held(tmp)), max(0, peak - files - held(tmp))
+    files += held(tmp)
+    return max(0, usage - files), max(0, peak - files)
 
 
 def memory_second(folder: str, tmp: int) -> tuple[int, int]:
     usage = int(_text(folder + "/memory.current") or 0)
-    files = _field(folder + "/memory.stat", "file") - _field(folder + "/memory.stat", "shmem")
+    cache, shared = _fields(folder + "/memory.stat", "file", "shmem")
+    files = cache - shared
     peak = int(_text(folder + "/memory.peak") or 0)
-    return max(0, usage - files - held(tmp)), max(0, peak - files - held(tmp))
+    files += held(tmp)
+    return max(0, usage - files), max(0, peak - files)
 
 
 def held(tmp: int) -> int:
@@ -117,16 +121,30 @@ def _kilobytes(text: str, name: str) -> int:
 
 
 def _field(path: str, name: str) -> int:
-    for line in _text(path).splitlines():
-        key, _, value = line.partition(" ")
-        if key == name:
-            return int(value)
-    return 0
+    return _fields(path, name)[0]
+
+
+def _fields(path: str, *names: str) -> list[int]:
+    """Of a file with a name and a number on each line: the numbers of these, 0 for what is not there."""
+    text = f"\n{_text(path)}\n"
+    found = []
+    for name in names:
+        at = text.find("\n" + name + " ")
+        found.append(int(text[at + len(name) + 2 : text.find("\n", at + 1)]) if at >= 0 else 0)
+    return found
 
 
 def _text(path: str) -> str:
     try:
-        with open(path) as file:
-            return file.read()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        pieces = []
+        while piece := os.read(descriptor, 1 << 16):
+            pieces.append(piece)
+        return b"".join(pieces).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)

@@ -13,7 +13,8 @@ def hold(spec: dict[str, Any], *, data: bool, processes: bool = True) -> None:
     """`data`: of memory too, where nothing else would stop one process at once; `processes`: where they are counted per box."""
     wanted = {
         "NOFILE": (spec["open_files"],) * 2,
-        "FSIZE": (max(spec["tmp_bytes"], 4096),) * 2,
+        # In a box /tmp itself is bounded, and says ENOSPC when it is full: this must not come first.
+        "FSIZE": (max(spec["tmp_bytes"], 4096) * (2 if processes else 1),) * 2,
         "CORE": (0, 0),
         "STACK": (8 << 20, 64 << 20),
         "MEMLOCK": (65536, 65536),

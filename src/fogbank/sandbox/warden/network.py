@@ -17,17 +17,20 @@ def loopback_up() -> None:
 
 
 def listeners(addresses: Iterable[tuple[str, int]]) -> list[int]:
-    """A listening socket on each address; those that are not loopback's (169.254.169.254) are given to it first."""
+    """A listening socket on each address ("udp:127.0.0.1": for datagrams); those that are not loopback's (169.254.169.254) are given to it
+    first."""
     given = {"0.0.0.0", "::", "::1"}
     made = []
-    for number, (host, port) in enumerate(addresses):
+    for number, (where, port) in enumerate(addresses):
+        host = where.removeprefix("udp:")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         if host not in given and not host.startswith("127."):
             _add_address(family, host, number)
             given.add(host)
-        listener = socket.socket(family)
+        listener = socket.socket(family, socket.SOCK_STREAM if host == where else socket.SOCK_DGRAM)
         listener.bind((host, port))
-        listener.listen(128)
+        if host == where:
+            listener.listen(128)
         made.append(listener.detach())
     return made
 

@@ -92,7 +92,7 @@ class Destinations:
 
 def _of_delivery(event: Event) -> bool:
     """Whether a service did it by itself, on data: what EventBridge or a trail delivers would cause the next event without end."""
-    return event.who.kind == "service" or (event.type is not None and not event.call.client)
+    return event.who.kind == "service" or (event.type is not None and not event.caller.client)
 
 
 def _announce(ctx: Context, account: str, region: str, told: list[tuple[Event, bytes]]) -> None:

@@ -31,8 +31,8 @@ def identity(event: Event) -> dict[str, Any]:
     if who.kind == "anonymous":
         return {"type": "AWSAccount", "principalId": "", "accountId": "anonymous"}
     shown: dict[str, Any] = {"principalId": who.user_id, "arn": who.arn, "accountId": who.account}
-    if event.call.access_key:
-        shown["accessKeyId"] = event.call.access_key
+    if event.caller.access_key:
+        shown["accessKeyId"] = event.caller.access_key
     if who.kind == "root":
         return {"type": "Root", **shown}
     if who.kind == "user":
@@ -60,7 +60,7 @@ def identity(event: Event) -> dict[str, Any]:
 def document(event: Event) -> dict[str, Any]:
     """The event's JSON."""
     call = event.call
-    by_service = not call.client
+    by_service = not event.caller.client
     invoker = event.who.service or (f"{call.via[-1]}.amazonaws.com" if call.via else "AWS Internal")
     operation = model.service(event.service).operations[event.operation]
     shapes = model.service(event.service).shapes
@@ -71,8 +71,8 @@ def document(event: Event) -> dict[str, Any]:
         "eventSource": event.source,
         "eventName": event.name,
         "awsRegion": event.region,
-        "sourceIPAddress": invoker if by_service else call.client,
-        "userAgent": invoker if by_service else call.user_agent,
+        "sourceIPAddress": invoker if by_service else event.caller.client,
+        "userAgent": invoker if by_service else event.caller.user_agent,
     }
     if call.error:
         shown["errorCode"] = call.error
@@ -90,8 +90,8 @@ def document(event: Event) -> dict[str, Any]:
         "recipientAccountId": event.account,
         "eventCategory": event.category,
     }
-    if call.host:
-        shown["tlsDetails"] = {"clientProvidedHostHeader": call.host}
+    if event.caller.host:
+        shown["tlsDetails"] = {"clientProvidedHostHeader": event.caller.host}
     return {key: value for key, value in shown.items() if value is not None or key in ("requestParameters", "responseElements")}
 
 

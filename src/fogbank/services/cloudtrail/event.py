@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fogbank.access.principal import Principal
-from fogbank.kernel.telemetry import Recorded
+from fogbank.kernel.telemetry import Caller, Recorded
 from fogbank.services.cloudtrail import kinds
 from fogbank.wire import model
 from fogbank.wire.types import wire_name
@@ -75,8 +75,13 @@ class Event:
     operation: str
     id: str
     type: str | None
-    who: Principal
+    caller: Caller
     call: Recorded
+
+    @property
+    def who(self) -> Principal:
+        found: Principal = self.caller.who
+        return found
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from fogbank.store.tables import At
 _FAR_MS = 1 << 52
 _AT_ONCE = 50
 _ITSELF = "cloudtrail.amazonaws.com"
+_IN_GATHERING = ("events", "kms")
 
 
 def follows(at: At) -> tuple[Callable[[str, str], int], Wait]:
@@ -43,22 +45,29 @@ def gather(ctx: Context, told: list[Heard]) -> None:
     if next(CHUNKS_BY_AGE.scan(ctx), None) is None:
         ctx.later("cloudtrail.forget", None, at_ms=ctx.now + KEPT_MS)
     for heard in told:
-        account, region, what, who, packed = heard
-        if not account or (who.service == _ITSELF and what[0] == "events"):
-            continue  # what comes of telling EventBridge is no event of its own: it would never end
-        if what[0] in kinds.GLOBAL:
+        account, region, what, caller, packed = heard
+        kind, everywhere = _about(what)
+        if not account or (caller[0].service == _ITSELF and what[0] in _IN_GATHERING):
+            continue  # what gathering itself does is no event: it would never end
+        if everywhere:
             region = "us-east-1"
-        id = ""
-        if kinds.data_type(*what) is None:
+        place = None
+        if kind is None:
             chunk = writing.get((account, region))
             if chunk is None:
                 chunk = writing[account, region] = chunks.Writing(ctx, account, region)
-            id = chunk.add(what, who, packed)
+            place = chunk.add(what, caller, packed)
         if account in wanted:
-            wanted.offer(chunks.heard(heard, region, id or ctx.random.uuid()))
+            wanted.offer(chunks.heard(heard, region, ctx.random.uuid() if place is None else chunks.id_of(*place)))
     for chunk in writing.values():
         chunk.put()
     wanted.put()
+
+
+@cache
+def _about(what: tuple[str, str]) -> tuple[str | None, bool]:
+    """Of an operation: its data events' type, and whether it is everywhere the same."""
+    return kinds.data_type(*what), what[0] in kinds.GLOBAL
 
 
 @task("forget")
@@ -83,7 +92,7 @@ _OF_EVENTS: dict[str, Callable[[Event, str], bool]] = {
     "Username": lambda e, v: e.user == v,
     "ResourceType": lambda e, v: any(kind == v for kind, _ in e.resources),
     "ResourceName": lambda e, v: any(v in (name, name.rpartition("/")[2], name.rpartition(":")[2]) for _, name in e.resources),
-    "AccessKeyId": lambda e, v: e.call.access_key == v,
+    "AccessKeyId": lambda e, v: e.caller.access_key == v,
 }
 
 
@@ -150,7 +159,7 @@ def _described(event: Event) -> dict[str, Any]:
         "EventId": event.id,
         "EventName": event.name,
         "ReadOnly": "true" if event.reads else "false",
-        "AccessKeyId": event.call.access_key or None,
+        "AccessKeyId": event.caller.access_key or None,
         "EventTime": event.call.at_ms // 1000 * 1000,
         "EventSource": event.source,
         "Username": event.user or None,

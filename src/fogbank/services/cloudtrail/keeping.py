@@ -46,9 +46,8 @@ def keep(ctx: Context, store: Store, documents: list[tuple[int, bytes]]) -> None
         return
     at_ms = [at for at, _ in documents]
     if next(BATCHES.scan(ctx, store.account, store.region, store.id), None) is None:
-        later = ctx.traced("")
-        later.account, later.region = store.account, store.region
-        later.later("cloudtrail.retain", {"region": store.region, "id": store.id}, at_ms=max(at_ms) + store.retention_days * DAY_MS)
+        payload = {"region": store.region, "id": store.id}
+        ctx.of(store.account, store.region).later("cloudtrail.retain", payload, at_ms=max(at_ms) + store.retention_days * DAY_MS)
     BATCHES.insert(
         ctx,
         Batch(

@@ -6,7 +6,7 @@ Source: "CloudTrail Lake SQL constraints" and "supported event schemas" in the C
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ _TEXTS = (
     "sessionCredentialFromConsole",
     "eventJson",
 )
-_ISSUER = {name: "VARCHAR" for name in ("type", "principalId", "arn", "accountId", "userName")}
+_ISSUER = dict.fromkeys(("type", "principalId", "arn", "accountId", "userName"), "VARCHAR")
 _IDENTITY = {
     **_ISSUER,
     "accessKeyId": "VARCHAR",
@@ -111,7 +111,7 @@ class Statement:
         told = query.transform(lambda node: now.copy() if isinstance(node, exp.CurrentTimestamp) else node)
         self.sql = told.sql(dialect="duckdb")
 
-    def run(self, events: dict[str, Iterable[bytes]], parameters: Sequence[str] = ()) -> Result:
+    def run(self, events: Mapping[str, Iterable[bytes]], parameters: Sequence[str] = ()) -> Result:
         """Store -> its events' JSON. Raises Invalid."""
         import duckdb
 

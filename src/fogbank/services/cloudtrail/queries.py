@@ -111,7 +111,8 @@ def run(ctx: Context, payload: Any) -> None:
     try:
         statement = _read(ctx, query.statement)
         events = {id: list(kept(ctx, store)) for id in statement.stores if (store := get_store(ctx, id)) is not None}
-        found: Result = ctx.beside("query", lambda: statement.run(events, query.parameters))
+        parameters = query.parameters
+        found: Result = ctx.beside("query", lambda: statement.run(events, parameters))
     except (ServiceException, Invalid) as problem:
         QUERIES.put(ctx, change(query, status="FAILED", ended_at_ms=ctx.now, error=str(problem), delivery_status=_failed(query)))
         return
@@ -249,9 +250,7 @@ def list_queries(ctx: Context, req: Any) -> Answer:
     skip = 0 if after is None else paging.number(after, _bad_token)
     where = store.account, store.region, store.id
     queries = [
-        q
-        for q in QUERIES_BY_STORE.scan(ctx, *where, at=start_ms, before=end_ms + 1, reverse=True)
-        if req.QueryStatus in (None, q.status)
+        q for q in QUERIES_BY_STORE.scan(ctx, *where, at=start_ms, before=end_ms + 1, reverse=True) if req.QueryStatus in (None, q.status)
     ]
     end = skip + (req.MaxResults or _PAGE)
     shown = [{"QueryId": q.id, "QueryStatus": q.status, "CreationTime": q.created_at_ms} for q in queries[skip:end]]

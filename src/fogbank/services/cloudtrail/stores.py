@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fogbank.access import grammar
 from fogbank.kernel import paging
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
@@ -276,7 +277,10 @@ def put_resource_policy(ctx: Context, req: Any) -> Answer:
     Errors: ResourcePolicyNotValidException, ResourceTypeNotSupportedException, ResourceNotFoundException.
     """
     store = _with_policy(ctx, req.ResourceArn)
-    _check_policy(req.ResourcePolicy)
+    try:
+        grammar.read(req.ResourcePolicy, "resource")
+    except ServiceException as problem:
+        raise ServiceException("ResourcePolicyNotValidException", problem.message) from None
     STORES.put(ctx, change(store, policy=req.ResourcePolicy))
     return {"ResourceArn": req.ResourceArn, "ResourcePolicy": req.ResourcePolicy}
 

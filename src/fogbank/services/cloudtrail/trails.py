@@ -13,8 +13,8 @@ from fogbank.kernel.operation import Answer, operation
 from fogbank.services.cloudtrail import selectors
 from fogbank.services.cloudtrail.delivering import begin, prefix_of
 from fogbank.services.cloudtrail.destinations import PRINCIPAL, arn_of
-from fogbank.services.cloudtrail.stores import get_store
 from fogbank.services.cloudtrail.state import DIGESTS, FILES, PENDING, STORES, TRAILS, Store, Trail
+from fogbank.services.cloudtrail.stores import get_store
 from fogbank.store.tables import Table, change
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")

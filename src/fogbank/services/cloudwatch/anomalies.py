@@ -132,7 +132,7 @@ def for_alarm(ctx: Context, alarm: Alarm) -> None:
             put(ctx, MATH, used)
 
 
-@task("train")
+@task("train", looks=True)
 def train(ctx: Context, payload: dict[str, Any]) -> Answer:
     """Trains a model with the last two weeks, and comes again in an hour."""
     detector = DETECTORS.get(ctx, payload["account"], payload["region"], payload["id"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
-from math import sqrt
+from math import isfinite, sqrt
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -36,10 +36,22 @@ def zone(name: str) -> tzinfo | None:
 def what_of(query: Query, queries: Iterable[Query]) -> str:
     """What a detector is about, as a text that is the same for the same: a metric and statistic, or an expression and what it uses."""
     if query.stat:
-        return "\x1d".join(("metric", query.namespace, query.name, packed(query.dimensions), query.stat))
+        return _own(query)
     by_id = {one.id: one for one in queries}
-    used = [by_id[name] for name in dict.fromkeys(syntax.names(syntax.parse(query.expression))) if name in by_id and name != query.id]
-    return "\x1c".join(("math", query.expression, *(f"{one.id}={what_of(one, by_id.values())}" for one in used)))
+    used: dict[str, Query] = {}
+    open_ = [query]
+    while open_:
+        for name in syntax.names(syntax.parse(open_.pop().expression or "0")):
+            if name in by_id and name not in used:
+                used[name] = by_id[name]
+                open_.append(by_id[name])
+    return "\x1c".join((_own(query), *(f"{one.id}={_own(one)}" for one in used.values())))
+
+
+def _own(query: Query) -> str:
+    if query.stat:
+        return "\x1d".join(("metric", query.namespace, query.name, packed(query.dimensions), query.stat))
+    return f"math\x1d{query.expression}"
 
 
 def detector_of(ctx: Context, account: str, region: str, query: Query, queries: Iterable[Query]) -> Detector | None:
@@ -52,8 +64,8 @@ class Model(NamedTuple):
 
 
 def train(points: Mapping[int, float], timezone: str) -> Model:
-    """The model of values by the second."""
-    if len(points) < LEAST_POINTS:
+    """The model of values by the second; an empty one where they are too few, or too large to reckon with."""
+    if len(points) < LEAST_POINTS or not isfinite(_spread(list(points.values()))[1]):
         return Model((), ())
     span_ms = (max(points) - min(points)) * 1000
     slots = 168 if span_ms >= TRAINING_MS - DAY_MS else 24 if span_ms >= 3 * DAY_MS else 1
@@ -80,4 +92,4 @@ def _slot(at_s: int, slots: int, timezone: str) -> int:
 
 def _spread(values: list[float]) -> tuple[float, float]:
     mean = sum(values) / len(values)
-    return mean, sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+    return mean, sqrt(sum((value - mean) * (value - mean) for value in values) / len(values))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from fogbank.kernel import paging
@@ -15,6 +15,14 @@ from fogbank.services.cloudwatch.queries import Answers, check_times, error_in, 
 from fogbank.services.cloudwatch.state import Query
 
 DATAPOINTS_LIMIT = 100_800
+
+
+class Place(NamedTuple):
+    """Where a page begins: in which query, in which of its results, after how many of its points."""
+
+    query: int
+    result: int
+    point: int
 
 
 class Result(NamedTuple):
@@ -43,9 +51,15 @@ def get_metric_data(ctx: Context, req: Any) -> Answer:
         raise validation("The parameter MetricDataQueries is required.")
     queries = read(ctx, req.MetricDataQueries, "MetricDataQueries")
     answers = Answers(ctx, ctx.account, ctx.region, queries, req.StartTime, req.EndTime)
-    results = [result for query in queries if query.returned for result in results_of(answers, query, zone)]
     newest_first = req.ScanBy != "TimestampAscending"
-    page, token = _page(results, limit, newest_first, _place(req.NextToken))
+    begin = _place(req.NextToken)
+    results = (
+        (Place(n, m, 0), result)
+        for n, query in enumerate(queries)
+        if query.returned and n >= begin.query
+        for m, result in enumerate(results_of(answers, query, zone))
+    )
+    page, token = _page(results, limit, newest_first, begin)
     return {
         "MetricDataResults": page,
         "NextToken": token,
@@ -65,22 +79,26 @@ def results_of(answers: Answers, query: Query, zone: Any) -> Iterator[Result]:
         yield Result(query, series, label_of(series, around))
 
 
-def _place(token: str | None) -> tuple[int, int]:
-    """Where a page begins: in which result, after how many of its points."""
+def _place(token: str | None) -> Place:
     place = paging.place(token, bad_token)
     if place is None:
-        return 0, 0
-    result, _, point = place.partition(":")
-    return paging.number(result, bad_token), paging.number(point, bad_token)
+        return Place(0, 0, 0)
+    numbers = [paging.number(part, bad_token) for part in place.split(":")]
+    if len(numbers) != len(Place._fields):
+        raise bad_token()
+    return Place(*numbers)
 
 
-def _page(results: list[Result], limit: int, newest_first: bool, begin: tuple[int, int]) -> tuple[list[dict[str, Any]], str | None]:
+def _page(results: Iterable[tuple[Place, Result]], limit: int, newest_first: bool, begin: Place) -> tuple[list[dict[str, Any]], str | None]:
+    """As many points as a page may have; what comes after them is not computed."""
     page: list[dict[str, Any]] = []
-    first, skipped = begin
-    for n, (query, series, label) in enumerate(results):
-        if n < first:
+    for place, (query, series, label) in results:
+        if place < begin._replace(point=0):
             continue
-        items = sorted(series.points.items(), reverse=newest_first)[skipped if n == first else 0 :]
+        if not limit:
+            return page, _token(place)
+        skipped = begin.point if place[:2] == begin[:2] else 0
+        items = sorted(series.points.items(), reverse=newest_first)[skipped:]
         taken = items[:limit]
         limit -= len(taken)
         page.append(
@@ -92,7 +110,10 @@ def _page(results: list[Result], limit: int, newest_first: bool, begin: tuple[in
                 "StatusCode": "Complete" if len(taken) == len(items) else "PartialData",
             }
         )
-        if len(taken) < len(items) or (limit == 0 and n + 1 < len(results)):
-            done = len(taken) + (skipped if n == first else 0)
-            return page, paging.token(f"{n}:{done}" if len(taken) < len(items) else f"{n + 1}:0")
+        if len(taken) < len(items):
+            return page, _token(place._replace(point=skipped + len(taken)))
     return page, None
+
+
+def _token(place: Place) -> str:
+    return paging.token(":".join(map(str, place)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from fogbank.services.cloudwatch.labels import zone_of
 from fogbank.services.cloudwatch.mathematics.series import Series
 from fogbank.services.cloudwatch.periods import check_period
 from fogbank.services.cloudwatch.pictures.chart import PALETTE, Axis, Chart, Horizontal, Line, Vertical
-from fogbank.services.cloudwatch.queries import Answers, distinct_labels
+from fogbank.services.cloudwatch.queries import LATEST_MS, Answers, distinct_labels
 from fogbank.services.cloudwatch.state import ALARMS, Query
 from fogbank.services.cloudwatch.statistics import statistic
 from fogbank.services.cloudwatch.widgets import VIEWS, Row, Wrong, rows
@@ -47,7 +47,7 @@ def get_metric_widget_image(ctx: Context, req: Any) -> Answer:
         raise invalid(f"The parameter MetricWidget must not be larger than {WIDGET_BYTES} bytes.")
     try:
         widget = msgspec.json.decode(req.MetricWidget)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         widget = None
     if not isinstance(widget, dict):
         raise invalid("The parameter MetricWidget must be a valid JSON object.")
@@ -71,7 +71,7 @@ def _chart(ctx: Context, widget: Mapping[str, Any]) -> Chart:
     end_ms = _instant(ctx, widget.get("end", "PT0H"), "end")
     if start_ms >= end_ms:
         raise invalid("The start of the widget must be before its end.")
-    zone = zone_of(widget.get("timezone"))
+    zone = zone_of(str(widget.get("timezone") or ""))
     if zone is None:
         raise invalid(f"The value {widget.get('timezone')} for field timezone is invalid.")
     axes = _mapping(widget, "yAxis")
@@ -125,13 +125,17 @@ def _number(of: Mapping[str, Any], name: str) -> float | None:
 def _instant(ctx: Context, given: Any, name: str) -> int:
     """An instant: a duration from now ("-PT3H"), or ISO 8601."""
     if isinstance(given, str):
-        if found := _duration(given):
-            length = sum(int(part or 0) * size for part, size in zip(found.groups()[1:], _SECONDS, strict=True))
-            return ctx.now - length * 1000 if found[1] else ctx.now + length * 1000
         try:
-            return int(datetime.fromisoformat(given).timestamp() * 1000)
-        except ValueError:
-            pass
+            if found := _duration(given):
+                length = sum(int(part or 0) * size for part, size in zip(found.groups()[1:], _SECONDS, strict=True))
+                at_ms = ctx.now - length * 1000 if found[1] else ctx.now + length * 1000
+            else:
+                at = datetime.fromisoformat(given)
+                at_ms = int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            at_ms = -1
+        if 0 <= at_ms <= LATEST_MS:
+            return at_ms
     raise invalid(f"The value {given} for field {name} is invalid.")
 
 
@@ -215,7 +219,7 @@ def _listed(widget: Mapping[str, Any], name: str) -> list[Any]:
 
 def _horizontal(widget: Mapping[str, Any]) -> Iterator[Horizontal]:
     for one in _listed(widget, "horizontal"):
-        first, *rest = one if isinstance(one, list) else [one]
+        first, *rest = one if isinstance(one, list) and one else [one]
         if not isinstance(first, dict) or (value := _number(first, "value")) is None:
             raise Wrong("/annotations/horizontal", "Should have required property 'value'")
         until = _number(rest[0], "value") if rest and isinstance(rest[0], dict) else None
@@ -226,7 +230,7 @@ def _horizontal(widget: Mapping[str, Any]) -> Iterator[Horizontal]:
 
 def _vertical(ctx: Context, widget: Mapping[str, Any]) -> Iterator[Vertical]:
     for one in _listed(widget, "vertical"):
-        first, *rest = one if isinstance(one, list) else [one]
+        first, *rest = one if isinstance(one, list) and one else [one]
         if not isinstance(first, dict) or "value" not in first:
             raise Wrong("/annotations/vertical", "Should have required property 'value'")
         at_s = _instant(ctx, first["value"], "value") / 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from fogbank.kernel.context import Context
@@ -136,6 +137,8 @@ def _thresholds(req: Any, given: dict[str, Any]) -> dict[str, Any]:
     if banded is not (req.Threshold is None):
         raise validation("Exactly one of Threshold and ThresholdMetricId must be specified.")
     assert banded or req.ComparisonOperator in COMPARISONS
+    if req.Threshold is not None and not isfinite(req.Threshold):
+        raise validation(f"The value {req.Threshold} for parameter Threshold is invalid.")
     periods, period_s = req.EvaluationPeriods, given["period_s"]
     if periods * period_s > (LONGEST_S if period_s < 3600 else LONGEST_BY_HOURS_S):
         raise validation(

@@ -98,7 +98,7 @@ def _come(ctx: Context, at_ms: int) -> None:
         ctx.later("cloudwatch.keep", {"at_ms": at_ms}, at_ms=max(at_ms, ctx.now))
 
 
-@task("keep")
+@task("keep", looks=True)
 def keep(ctx: Context, payload: dict[str, Any]) -> Answer:
     """Makes points coarser that are old enough, and comes again when the next are."""
     kept = KEEPING.get(ctx, "keep")

@@ -22,6 +22,10 @@ from fogbank.services.cloudwatch.statistics import statistic
 
 QUERIES_LIMIT = 500
 SEARCH_LIMIT = 100
+LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999."""
+MADE_LIMIT = 1_000_000
+"""Datapoints that the expressions of a request may make where there are none (FILL, TIME_SERIES, bands)."""
 INSIGHTS_MS = 14 * DAY_MS
 DEFAULT_PERIOD_S = 300
 ID_PATTERN = "^[a-z][a-zA-Z0-9_]*$"
@@ -81,10 +85,12 @@ def _check_expression(query: Query, ids: set[str], place: str) -> None:
         if insights.is_query(query.expression):
             insights.parse(query.expression)
             return
-        tree = syntax.parse(query.expression)
+        names = list(syntax.names(syntax.parse(query.expression)))
     except Malformed as problem:
         raise error_in(query, problem) from None
-    for name in syntax.names(tree):
+    except RecursionError:
+        raise error_in(query, "It is too long") from None
+    for name in names:
         if name not in ids and name != name.upper():
             raise error_in(query, f"Unknown identifier '{name}'")
 
@@ -131,6 +137,8 @@ class Answers:
         self.end_s = -(-end_ms // 1000)
         self._found: dict[str, Value] = {}
         self._under_way: list[Query] = []
+        self._periods: dict[str, int] = {}
+        self._made = 0
 
     def of(self, query: Query) -> Value:
         """The answer to a query. Errors: ValidationError, where its expression has none; NotImplemented."""
@@ -154,6 +162,8 @@ class Answers:
             return evaluate(syntax.parse(query.expression), self)
         except Malformed as problem:
             raise error_in(query, problem) from None
+        except RecursionError:
+            raise error_in(query, "It is too long") from None
         except Unavailable as problem:
             raise NotImplementedOperation("cloudwatch", self.ctx.operation, f"with {problem}") from None
 
@@ -161,25 +171,33 @@ class Answers:
 
     @property
     def period_s(self) -> int:
-        return self._period(self._under_way[-1], frozenset()) or DEFAULT_PERIOD_S
+        return self._period(self._under_way[-1]) or DEFAULT_PERIOD_S
 
-    @property
-    def start_s(self) -> int:
-        return self._from_s(self.period_s)
+    def instants(self, period_s: int) -> range:
+        found = range(self._from_s(period_s), self.end_s, period_s)
+        self._made += len(found)
+        if self._made > MADE_LIMIT:
+            raise Malformed(f"More than {MADE_LIMIT:,} datapoints are to be made; use a longer period or a shorter time")
+        return found
 
     def _from_s(self, period_s: int) -> int:
         """Where periods begin."""
         return self.start_ms // 1000 if self._exact else from_s(self.now_ms, self.start_ms, period_s)
 
-    def _period(self, query: Query, seen: frozenset[str]) -> int:
+    def _period(self, query: Query) -> int:
         """A query's period: its own, or the longest of those that it uses."""
-        if query.period_s or query.id in seen or insights.is_query(query.expression):
-            return query.period_s
+        if query.id not in self._periods:
+            self._periods[query.id] = query.period_s  # also while it is looked for, if the query depends on itself
+            if not query.period_s and not insights.is_query(query.expression):
+                self._periods[query.id] = self._longest_period(query)
+        return self._periods[query.id]
+
+    def _longest_period(self, query: Query) -> int:
         tree = syntax.parse(query.expression)
         used = [self.queries[name] for name in syntax.names(tree) if name in self.queries]
         if any(syntax.calls(tree, "METRICS")):
             used += [other for other in self.queries.values() if other.stat]
-        periods = [self._period(other, seen | {query.id}) for other in used]
+        periods = [self._period(other) for other in used]
         periods += [int(call.arguments[2].value) for call in syntax.calls(tree, "SEARCH") if _with_period(call)]  # type: ignore[union-attr]
         return max(periods, default=0)
 
@@ -214,8 +232,7 @@ class Answers:
             self.messages.append(("AnomalyDetectionModelNotTrained", f"There is no trained anomaly detection model for '{source}'."))
             empty = Series({}, series.period_s)
             return [empty._replace(label=f"{source} upper"), empty._replace(label=f"{source} lower")]
-        instants = range(self._from_s(series.period_s), self.end_s, series.period_s)
-        expected = {at: bands.expected(detector, at) for at in instants}
+        expected = {at: bands.expected(detector, at) for at in self.instants(series.period_s)}
         upper = {at: mean + deviations * deviation for at, (mean, deviation) in expected.items()}
         lower = {at: mean - deviations * deviation for at, (mean, deviation) in expected.items()}
         return [Series(upper, series.period_s, f"{source} upper"), Series(lower, series.period_s, f"{source} lower")]
@@ -298,3 +315,5 @@ def distinct_labels(named: Sequence[tuple[str, ...]]) -> list[str]:
 def check_times(start_ms: int, end_ms: int) -> None:
     if start_ms >= end_ms:
         raise invalid("The parameter StartTime must be less than the parameter EndTime.")
+    if start_ms < 0 or end_ms > LATEST_MS:
+        raise invalid("The parameters StartTime and EndTime must be between the years 1970 and 9999.")

@@ -198,7 +198,7 @@ def delete_metric_stream(ctx: Context, req: Any) -> Answer:
 # Sending
 
 
-@task("stream")
+@task("stream", looks=True)
 def send(ctx: Context, payload: dict[str, Any]) -> Answer:
     """Sends what metrics had in the minute that ended at an instant, and comes again at the next that may have some."""
     stream = STREAMS.get(ctx, payload["account"], payload["region"], payload["name"])

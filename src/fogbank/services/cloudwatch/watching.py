@@ -8,10 +8,9 @@ evaluation range is not evaluated again until there is some, or something is don
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from fogbank.delivery.outbox import OUTBOX
+from fogbank.delivery import outbox
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
@@ -25,10 +24,10 @@ from fogbank.services.cloudwatch.statistics import statistic
 from fogbank.services.cloudwatch.wording import Evaluated, reason, reason_json
 from fogbank.store import change
 
-WATCHERS = ("cloudwatch.evaluate", "cloudwatch.stream")
-"""The tasks that look at data."""
-LOOK_AHEAD = 100
-"""Tasks that are looked at for one that may bring data."""
+WATCHERS = ("cloudwatch.evaluate", "cloudwatch.keep", "cloudwatch.stream", "cloudwatch.train")
+"""The tasks that look at data, and bring none."""
+PASSED_OVER = 100
+"""Instants that are passed over at once, so that other calls get their turn."""
 ALWAYS_IGNORES = "AWS/DynamoDB"
 """The namespace whose alarms ignore missing data, whatever they say."""
 
@@ -49,61 +48,92 @@ def _come(ctx: Context, alarm: Alarm, at_ms: int) -> None:
     ctx.later("cloudwatch.evaluate", where, at_ms=at_ms)
 
 
-@task("evaluate")
+class Outcome(NamedTuple):
+    """What an evaluation changes. `state` is None where the alarm stays as it is; `error`: its expression cannot be computed."""
+
+    state: str | None = None
+    reason: str = ""
+    reason_json: str | None = None
+    error: bool = False
+
+
+NOTHING = Outcome()
+
+
+@task("evaluate", looks=True)
 def evaluate(ctx: Context, payload: dict[str, Any]) -> Answer:
-    """Evaluates an alarm as of an instant, and comes again at the next at which something may be different."""
+    """Evaluates an alarm as of an instant, and comes again at the next at which something may be different.
+
+    While the clock is being caught up with, it passes over the instants at which it would change nothing. What it does change, it
+    changes in its turn: others come first whose instants are earlier.
+    """
     alarm = ALARMS.get(ctx, payload["account"], payload["region"], payload["name"])
     if alarm is None or alarm.revision != payload["revision"]:
         return None
     at_ms: int = payload["at_ms"]
-    periods = alarm.evaluation_periods + RANGE_MORE
-    start_s = at_ms // 1000 - periods * alarm.period_s
-    _evaluate(ctx, alarm, at_ms, start_s, periods)
-    following_ms = next_ms(ctx, list(_metrics(ctx, alarm)), at_ms, start_s, cadence_s(alarm) * 1000)
-    warm_ms = alarm.created_at_ms + alarm.warm_up_m * 60_000
-    if at_ms < warm_ms < following_ms:
-        following_ms = max(warm_ms + -warm_ms % (cadence_s(alarm) * 1000), at_ms + cadence_s(alarm) * 1000)
-    _come(ctx, alarm, following_ms)
+    alarm = _apply(ctx, alarm, at_ms, _outcome(ctx, alarm, at_ms))
+    at_ms = _next_ms(ctx, alarm, at_ms)
+    work_ms = outbox.work_ms(ctx, ctx.now, WATCHERS)
+    for _ in range(PASSED_OVER):
+        if at_ms > work_ms or _outcome(ctx, alarm, at_ms) != NOTHING:
+            break
+        at_ms = _next_ms(ctx, alarm, at_ms)
+    _come(ctx, alarm, at_ms)
     return None
 
 
-def _evaluate(ctx: Context, alarm: Alarm, at_ms: int, start_s: int, periods: int) -> None:
-    warm_ms = alarm.created_at_ms + alarm.warm_up_m * 60_000
-    if at_ms < warm_ms and alarm.warm_up_whole:
-        return
+def _start_s(alarm: Alarm, at_ms: int) -> int:
+    """Where the evaluation range begins."""
+    return at_ms // 1000 - (alarm.evaluation_periods + RANGE_MORE) * alarm.period_s
+
+
+def _warm_ms(alarm: Alarm) -> int:
+    return alarm.created_at_ms + alarm.warm_up_m * 60_000
+
+
+def _next_ms(ctx: Context, alarm: Alarm, at_ms: int) -> int:
+    every_ms = cadence_s(alarm) * 1000
+    following_ms = next_ms(ctx, list(_metrics(ctx, alarm)), at_ms, _start_s(alarm, at_ms), every_ms)
+    warm_ms = _warm_ms(alarm)
+    return max(warm_ms + -warm_ms % every_ms, at_ms + every_ms) if at_ms < warm_ms < following_ms else following_ms
+
+
+def _outcome(ctx: Context, alarm: Alarm, at_ms: int) -> Outcome:
+    """What an evaluation as of an instant would change."""
+    if at_ms < _warm_ms(alarm) and alarm.warm_up_whole:
+        return Outcome(error=alarm.evaluation_state is not None)
     try:
-        evaluated = _evaluated(ctx, alarm, at_ms, start_s, periods)
+        evaluated = _evaluated(ctx, alarm, at_ms)
     except ServiceException as problem:
-        _broken(ctx, alarm, at_ms, problem)
-        return
+        broken = alarm.state != "INSUFFICIENT_DATA"
+        return Outcome("INSUFFICIENT_DATA" if broken else None, problem.message[:1023] if broken else "", error=True)
     there = sum(one.value is not None for one in evaluated)
-    if at_ms < warm_ms and there < alarm.evaluation_periods:
-        return
+    if at_ms < _warm_ms(alarm) and there < alarm.evaluation_periods:
+        return NOTHING
     missing = alarm.missing or "missing"
     if any(query.namespace == ALWAYS_IGNORES for query in alarm.queries):
         missing = "ignore"
     if alarm.low_sample == "ignore" and not _significant(alarm, evaluated):
-        return
+        return NOTHING
     verdict = judge([one.breaches for one in evaluated], alarm.evaluation_periods, alarm.datapoints or alarm.evaluation_periods, missing)
-    if alarm.evaluation_state is not None:
-        alarm = change(alarm, evaluation_state=None)
+    if verdict.state is None or verdict.state == alarm.state:
+        return NOTHING
+    return Outcome(verdict.state, reason(alarm, verdict.state, verdict, evaluated), reason_json(alarm, at_ms, verdict, evaluated))
+
+
+def _apply(ctx: Context, alarm: Alarm, at_ms: int, outcome: Outcome) -> Alarm:
+    """The alarm as it is after an evaluation."""
+    if outcome.error is not (alarm.evaluation_state is not None):
+        alarm = change(alarm, evaluation_state="EVALUATION_ERROR" if outcome.error else None)
         ALARMS.put(ctx, alarm)
-    if verdict.state is not None and verdict.state != alarm.state:
-        why = reason(alarm, verdict.state, verdict, evaluated)
-        transitions.to_state(ctx, alarm, at_ms, verdict.state, why, reason_json(alarm, at_ms, verdict, evaluated))
+    if outcome.state is None:
+        return alarm
+    return transitions.to_state(ctx, alarm, at_ms, outcome.state, outcome.reason, outcome.reason_json)
 
 
-def _broken(ctx: Context, alarm: Alarm, at_ms: int, problem: ServiceException) -> None:
-    """The expression cannot be computed any more."""
-    if alarm.evaluation_state is None:
-        alarm = change(alarm, evaluation_state="EVALUATION_ERROR")
-        ALARMS.put(ctx, alarm)
-    if alarm.state != "INSUFFICIENT_DATA":
-        transitions.to_state(ctx, alarm, at_ms, "INSUFFICIENT_DATA", problem.message[:1023], None)
-
-
-def _evaluated(ctx: Context, alarm: Alarm, at_ms: int, start_s: int, periods: int) -> list[Evaluated]:
+def _evaluated(ctx: Context, alarm: Alarm, at_ms: int) -> list[Evaluated]:
     """The periods of the evaluation range, the oldest first."""
+    start_s = _start_s(alarm, at_ms)
     answers = Answers(ctx, alarm.account, alarm.region, alarm.queries, start_s * 1000, at_ms, as_of_ms=at_ms)
     watched = next(query for query in alarm.queries if query.returned and query.id != alarm.threshold_id)
     counts: dict[int, float] = {}
@@ -118,7 +148,7 @@ def _evaluated(ctx: Context, alarm: Alarm, at_ms: int, start_s: int, periods: in
         values = dict(found.points) if isinstance(found, Series) else {}
     bands = _bands(alarm, answers)
     out = []
-    for at_s in range(start_s, start_s + periods * alarm.period_s, alarm.period_s):
+    for at_s in range(start_s, at_ms // 1000, alarm.period_s):
         value, band = values.get(at_s), bands.get(at_s)
         if value is None or (alarm.comparison in BANDS and band is None):
             out.append(Evaluated(at_s * 1000, None))
@@ -166,17 +196,8 @@ def next_ms(ctx: Context, metrics: list[Metric], at_ms: int, start_s: int, every
     if any(_first_s(ctx, metric, start_s, at_ms // 1000) is not None for metric in metrics):
         return at_ms + every_ms
     firsts = [_first_s(ctx, metric, at_ms // 1000, last_ms // 1000) for metric in metrics]
-    instants = [last_ms, _work_ms(ctx), *(first * 1000 for first in firsts if first is not None)]
+    instants = [last_ms, outbox.work_ms(ctx, ctx.now, WATCHERS), *(first * 1000 for first in firsts if first is not None)]
     return max(min(instants) // every_ms * every_ms, at_ms) + every_ms
-
-
-def _work_ms(ctx: Context) -> int:
-    """When something that is due will be done that may bring data: any task but those that look at data."""
-    seen = list(islice(OUTBOX.scan(ctx, before=ctx.now + 1), LOOK_AHEAD))
-    other = next((item.due_ms for item in seen if item.task not in WATCHERS), None)
-    if other is not None:
-        return other
-    return seen[-1].due_ms if len(seen) == LOOK_AHEAD else ctx.now
 
 
 def _first_s(ctx: Context, metric: Metric, start_s: int, end_s: int) -> int | None:

@@ -25,7 +25,7 @@ def check_body(text: str) -> tuple[list[Problem], list[Problem]]:
     """(errors, warnings) of a dashboard's body."""
     try:
         body = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return [("/", "The field DashboardBody must be a valid JSON object")], []
     if not isinstance(body, dict):
         return [("/", "Should be object")], []

@@ -125,7 +125,7 @@ def own_bus_at(ctx: Context, name: str | None) -> Bus:
 
 
 def readable_bus_at(ctx: Context, name: str | None) -> Bus:
-    """For listings, which the door does not check by bus: of another account's, its policy must let the caller. Raises AccessDenied too."""
+    """For listings, which the door checks for no bus: another account's is refused. Raises ResourceNotFoundException, AccessDenied."""
     bus = bus_at(ctx, name)
     if bus.account != ctx.account:
         ctx.authorize(f"events:{ctx.operation}", bus_arn(bus))

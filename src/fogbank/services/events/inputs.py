@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from fogbank.languages import documents, paths
+from fogbank.languages import documents, paths, templates
 from fogbank.services.events.addresses import invalid
 from fogbank.services.events.event import Event
 from fogbank.services.events.state import Rule, Target
@@ -25,34 +24,6 @@ _encode = msgspec.json.Encoder().encode
 _placeholder = re.compile(r"<([\w.\-]+)>")
 
 RESERVED = ("aws.events.rule-arn", "aws.events.rule-name", "aws.events.event", "aws.events.event.json", "aws.events.event.ingestion-time")
-
-
-class Place(NamedTuple):
-    """A placeholder, and whether it stands inside of quotes."""
-
-    name: str
-    quoted: bool
-
-
-@lru_cache(2048)
-def pieces(template: str) -> tuple[str | Place, ...]:
-    """A template, taken apart at its placeholders."""
-    found: list[str | Place] = []
-    start = place = 0
-    quoted = False
-    while place < len(template):
-        letter = template[place]
-        if letter == "\\" and quoted:
-            place += 2
-            continue
-        if letter == '"':
-            quoted = not quoted
-        elif letter == "<" and (named := _placeholder.match(template, place)) is not None:
-            found += [template[start:place], Place(named[1], quoted)]
-            start = place = named.end()
-            continue
-        place += 1
-    return (*found, template[start:])
 
 
 def check(target: Target) -> None:
@@ -86,7 +57,7 @@ def _check_transformer(transformer: dict[str, Any], id: str) -> None:
             raise invalid(f"InputPathsMap of target {id} contains the key {name}: keys can't start with AWS.")
         check_path(path, id)
     tried = ""
-    for piece in pieces(transformer["InputTemplate"]):
+    for piece in templates.pieces(transformer["InputTemplate"], _placeholder):
         if isinstance(piece, str):
             tried += piece
         elif piece.name not in named and piece.name not in RESERVED:
@@ -128,25 +99,11 @@ def message(rule: Rule, rule_arn: str, target: Target, event: Event) -> str:
 
 def _filled(transformer: dict[str, Any], rule: Rule, rule_arn: str, event: Event) -> str:
     named = transformer.get("InputPathsMap") or {}
-    made = []
-    for piece in pieces(transformer["InputTemplate"]):
-        if isinstance(piece, str):
-            made.append(piece)
-            continue
-        if piece.name in named:
-            value = paths.parse(named[piece.name]).find(event.body)
-        else:
-            value = _reserved(piece.name, rule, rule_arn, event)
-        made.append(_quoted(value) if piece.quoted else "null" if value is paths.MISSING else _encode(value).decode())
-    return "".join(made)
 
+    def value_of(name: str) -> Any:
+        return paths.parse(named[name]).find(event.body) if name in named else _reserved(name, rule, rule_arn, event)
 
-def _quoted(value: Any) -> str:
-    """A value inside of a JSON string."""
-    if value is paths.MISSING:
-        return ""
-    text = value if isinstance(value, str) else _encode(value).decode()
-    return _encode(text).decode()[1:-1]
+    return templates.filled(templates.pieces(transformer["InputTemplate"], _placeholder), value_of)
 
 
 def _reserved(name: str, rule: Rule, rule_arn: str, event: Event) -> Any:

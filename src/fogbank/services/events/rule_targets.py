@@ -44,6 +44,8 @@ def put_targets(ctx: Context, req: Any) -> Answer:
     after = {target.id: target for target in rule.targets}
     for given in req.Targets:
         target = _read(ctx, rule, given)
+        if bus.kms_key and ":schemas:" in target.arn:
+            raise invalid("Schema discovery is not supported for event buses with a customer managed key.")
         old = after.get(target.id)
         if old is not None and old.role_arn and not target.role_arn and old.arn == target.arn and _is_foreign_bus(ctx, target.arn):
             target = change(target, role_arn=old.role_arn)

@@ -102,7 +102,14 @@ def merged(ctx: Context, stream: Stream, kind: str, given: Mapping[str, Any]) ->
     before = stream.destination.get("S3BackupMode")
     if kind == "ExtendedS3" and before == "Enabled" and inner.get("S3BackupMode") == "Disabled":
         raise invalid("S3 backup cannot be disabled once it is enabled.")
-    return _checked(ctx, kind, {**_DEFAULTS[kind], **stream.destination, **inner})
+    changed = {**_DEFAULTS[kind], **stream.destination, **inner}
+    if _is_dynamic(changed) != _is_dynamic(stream.destination):
+        raise invalid("Dynamic Partitioning can only be enabled when a Firehose is created, and cannot be disabled.")
+    return _checked(ctx, kind, changed)
+
+
+def _is_dynamic(described: Mapping[str, Any]) -> bool:
+    return bool((described.get("DynamicPartitioningConfiguration") or {}).get("Enabled"))
 
 
 def _inner(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,17 +124,21 @@ def _inner(given: Mapping[str, Any]) -> dict[str, Any]:
 def _checked(ctx: Context, kind: str, described: dict[str, Any]) -> Destination:
     access_key = None
     if kind == "HttpEndpoint":
-        endpoint = dict(described["EndpointConfiguration"])
+        endpoint = dict(described.get("EndpointConfiguration") or {})
+        if "Url" not in endpoint:
+            raise invalid("EndpointConfiguration must be specified for an HTTP endpoint.")
         access_key = endpoint.pop("AccessKey", None)
         described = {**described, "EndpointConfiguration": endpoint}
         _check_endpoint(ctx, described)
     else:
-        _check_bucket(ctx, described, dynamic=bool((described.get("DynamicPartitioningConfiguration") or {}).get("Enabled")))
+        _check_bucket(ctx, described, dynamic=_is_dynamic(described))
         _check_extended(ctx, described)
     return Destination(kind, described, access_key)
 
 
 def _check_endpoint(ctx: Context, described: Mapping[str, Any]) -> None:
+    if "S3DestinationDescription" not in described:
+        raise invalid("S3Configuration must be specified for an HTTP endpoint.")
     chain = processing.steps(described)
     processing.check(chain, dynamic=False)
     _check_hints(described.get("BufferingHints"))

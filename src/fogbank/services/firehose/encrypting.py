@@ -5,13 +5,14 @@ A KMS key is used by a grant that whoever starts the encryption gives to the ser
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from fogbank.kernel.context import Acting, Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
-from fogbank.services.firehose.addresses import PRINCIPAL, arn_of
+from fogbank.services.firehose.addresses import PRINCIPAL, arn, arn_of
 from fogbank.services.firehose.state import DATA_KEYS, Batch, DataKey, Origin, Stream
 from fogbank.store.vault import Openings, Seal
 
@@ -74,9 +75,9 @@ def granted(ctx: Context, stream: Stream, key_arn: str) -> tuple[int, str]:
     return number, made["GrantId"]
 
 
-def retire(ctx: Context, stream: Stream, key_arn: str, grant: str) -> None:
-    """Gives a grant back."""
-    ask_kms(ctx, stream, "RetireGrant", {"KeyId": key_arn, "GrantId": grant})
+def retire(ctx: Context, stream: Sequence[str], key_arn: str, grant: str) -> None:
+    """Gives a grant back; of a stream (its account, region and name) that may be gone. Errors: InvalidKMSResourceException."""
+    _asked(ctx, "RetireGrant", {"KeyId": key_arn, "GrantId": grant}, Acting(PRINCIPAL, arn(*stream), stream[0]))
 
 
 def ask_kms(ctx: Context, stream: Stream, name: str, members: dict[str, Any]) -> Any:

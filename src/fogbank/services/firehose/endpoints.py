@@ -27,20 +27,20 @@ LONGEST_PAUSE_MS = 120_000
 _encode = msgspec.json.encode
 
 
-def send(ctx: Context, stream: Stream, parcel: Lane) -> Wait | None:
+def send(ctx: Context, stream: Stream, parcel: Lane, records: list[bytes]) -> Wait | None:
     """Sends a parcel. It is tried again for as long as RetryOptions say, counted from the first failure."""
     request_id = f"{parcel.id:032x}"
     request_id = f"{request_id[:8]}-{request_id[8:12]}-{request_id[12:16]}-{request_id[16:20]}-{request_id[20:]}"
     try:
         headers = _headers(ctx, stream, request_id)
-        body = _body(ctx, stream, parcel, request_id)
+        body = _body(parcel, records, request_id)
         if headers.get("Content-Encoding") == "gzip":
             body = gzip.compress(body, mtime=0)
         url = stream.destination["EndpointConfiguration"]["Url"]
         answer = fetch(ctx, "POST", url, headers, body, timeout_s=TIMEOUT_S, what=f"parcel {parcel.id} {parcel.attempts}")
         _check(answer, request_id)
     except Failed as problem:
-        _failed(ctx, stream, parcel, problem)
+        _failed(ctx, stream, parcel, records, problem)
         return None
     metrics.delivered(ctx, stream, parcel, success=True)
     lanes.done(ctx, parcel)
@@ -82,9 +82,9 @@ def _access_key(ctx: Context, stream: Stream) -> str:
         raise Failed("SecretsManager.InvalidSecret", "The secret must be a JSON document with api_key.") from None
 
 
-def _body(ctx: Context, stream: Stream, parcel: Lane, request_id: str) -> bytes:
-    records = [{"data": base64.b64encode(record).decode()} for record, _ in lanes.records_of(ctx, stream, parcel)]
-    return _encode({"requestId": request_id, "timestamp": parcel.closed_at_ms, "records": records})
+def _body(parcel: Lane, records: list[bytes], request_id: str) -> bytes:
+    shown = [{"data": base64.b64encode(record).decode()} for record in records]
+    return _encode({"requestId": request_id, "timestamp": parcel.closed_at_ms, "records": shown})
 
 
 def _check(answer: Fetched, request_id: str) -> None:
@@ -108,7 +108,7 @@ def _check(answer: Fetched, request_id: str) -> None:
         raise Failed("HttpEndpoint.InvalidResponseFromDestination", message)
 
 
-def _failed(ctx: Context, stream: Stream, parcel: Lane, problem: Failed) -> None:
+def _failed(ctx: Context, stream: Stream, parcel: Lane, records: list[bytes], problem: Failed) -> None:
     url = stream.destination["EndpointConfiguration"]["Url"]
     logging.say(ctx, stream, problem, url)
     metrics.delivered(ctx, stream, parcel, success=False)
@@ -120,6 +120,6 @@ def _failed(ctx: Context, stream: Stream, parcel: Lane, problem: Failed) -> None
         ctx.later("firehose.deliver", {**where(stream), "parcel": parcel.id}, at_ms=at_ms)
         return
     further = {"EndpointUrl": url, "arrived_ms": parcel.since_ms, "attempts": parcel.attempts + 1}
-    for record, _ in lanes.records_of(ctx, stream, parcel):
+    for record in records:
         ingesting.fail(ctx, stream, "http-endpoint-failed", record, problem, **further)
     lanes.done(ctx, parcel)

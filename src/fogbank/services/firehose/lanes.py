@@ -40,20 +40,37 @@ def _hints(stream: Stream, kind: str) -> tuple[float, int]:
 def add(
     ctx: Context, stream: Stream, kind: str, records: list[bytes], *, part: str = "", at_ms: int = 0, origins: list[Origin] | None = None
 ) -> None:
-    """Puts records into a lane; `at_ms` is when the first of them arrived, if not now."""
+    """Puts records into a lane, and into the next where it is full; `at_ms` is when the first of them arrived, if not now."""
     size, wait_ms = _hints(stream, kind)
     at_ms = at_ms or ctx.now
-    lane = LANES.get(ctx, stream.id, kind, part)
-    if lane is None:
-        lane = Lane(stream=stream.id, kind=kind, part=part, id=ctx.tx.unique(), size=0, count=0, since_ms=at_ms)
-        if wait_ms:
-            ctx.later("firehose.close", {**where(stream), "kind": kind, "part": part, "lane": lane.id}, at_ms=ctx.now + wait_ms)
-    BATCHES.put(ctx, encrypting.batch(ctx, stream, lane.id, tuple(records), tuple(origins or ())))
-    lane = change(lane, size=lane.size + sum(map(len, records)), count=lane.count + len(records), since_ms=min(lane.since_ms, at_ms))
-    if lane.size >= size or not wait_ms:
-        _close(ctx, stream, lane)
-    else:
-        LANES.put(ctx, lane)
+    at = 0
+    while at < len(records):
+        lane = LANES.get(ctx, stream.id, kind, part) or _opened(ctx, stream, kind, part, at_ms, wait_ms)
+        end, filled = _room(records, at, lane.size, size)
+        batch = encrypting.batch(ctx, stream, lane.id, tuple(records[at:end]), tuple(origins[at:end]) if origins else ())
+        BATCHES.put(ctx, batch)
+        lane = change(lane, size=filled, count=lane.count + end - at, since_ms=min(lane.since_ms, at_ms))
+        if filled >= size or not wait_ms:
+            _close(ctx, stream, lane)
+        else:
+            LANES.put(ctx, lane)
+        at = end
+
+
+def _opened(ctx: Context, stream: Stream, kind: str, part: str, at_ms: int, wait_ms: int) -> Lane:
+    lane = Lane(stream=stream.id, kind=kind, part=part, id=ctx.tx.unique(), size=0, count=0, since_ms=at_ms)
+    if wait_ms:
+        ctx.later("firehose.close", {**where(stream), "kind": kind, "part": part, "lane": lane.id}, at_ms=ctx.now + wait_ms)
+    return lane
+
+
+def _room(records: list[bytes], at: int, filled: int, size: float) -> tuple[int, int]:
+    """How far records go until a lane is full, and how much it then holds."""
+    for end in range(at, len(records)):
+        filled += len(records[end])
+        if filled >= size:
+            return end + 1, filled
+    return len(records), filled
 
 
 def _close(ctx: Context, stream: Stream, lane: Lane) -> None:

@@ -6,15 +6,17 @@ import msgspec
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
+from fogbank.services.firehose import lanes
 from fogbank.services.firehose.addresses import arn_of, role
 from fogbank.services.firehose.processing import Failed
-from fogbank.services.firehose.state import Stream
+from fogbank.services.firehose.state import BACKUP, OUT, Stream
 
 
-def say(ctx: Context, stream: Stream, problem: Failed, destination: str) -> None:
-    """One line, as the destination's role; what Logs refuses is let be."""
-    options = stream.destination.get("CloudWatchLoggingOptions") or {}
-    role_arn = stream.destination.get("RoleARN")
+def say(ctx: Context, stream: Stream, problem: Failed, destination: str, *, of: str = OUT) -> None:
+    """One line, as the role of the destination (or of the backup, `of` whose records it is); what Logs refuses is let be."""
+    told = stream.destination if of != BACKUP else lanes.bucket_of(stream, of)
+    options = told.get("CloudWatchLoggingOptions") or {}
+    role_arn = told.get("RoleARN")
     if not options.get("Enabled") or not role_arn:
         return
     line = {

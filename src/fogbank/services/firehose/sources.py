@@ -29,17 +29,11 @@ def read(ctx: Context, payload: dict[str, Any]) -> Answer | Wait:
     if stream is None or stream.source is None or stream.status == "DELETING":
         return None
     reader = _Reader(ctx, stream, stream.source)
-    try:
-        reader.read()
-    except NotImplementedOperation:
-        raise
-    except ServiceException as refused:
-        logging.say(ctx, stream, Failed(f"KinesisStream.{refused.code}", refused.message), "Kinesis")
-        if refused.code != "ProvisionedThroughputExceededException":
-            return Wait((STREAMS.watch(stream.account, stream.region, stream.name),), ctx.now + REFUSED_MS)
+    reader.read()
     if reader.more:
         return Wait((), ctx.now + PAUSE_MS)
-    return Wait((*reader.watches, STREAMS.watch(stream.account, stream.region, stream.name)), ctx.now + IDLE_MS)
+    idle_ms = REFUSED_MS if reader.refused else IDLE_MS
+    return Wait((*reader.watches, STREAMS.watch(stream.account, stream.region, stream.name)), ctx.now + idle_ms)
 
 
 class _Reader:
@@ -50,16 +44,24 @@ class _Reader:
         self._stream = stream
         self._source = source
         self.more = False
+        self.refused = False
         self.watches: list[Watch] = []
 
     def _call(self, operation: str, members: dict[str, Any]) -> Any:
         return self._ctx.call("kinesis", operation, members, acting=role(self._stream, self._source.role_arn))
 
     def read(self) -> None:
-        """Shards whose parents have not been read to their end wait."""
+        """Shards whose parents have not been read to their end wait. One that may not be read now does not keep the others waiting."""
         cursors = {cursor.shard: cursor for cursor in CURSORS.scan(self._ctx, self._stream.id)}
-        shards = self._call("ListShards", {"StreamARN": self._source.stream_arn})["Shards"]
+        try:
+            shards = self._shards()
+        except ServiceException as refused:
+            self._refused(refused)
+            return
         there = {shard["ShardId"] for shard in shards}
+        for shard in shards:
+            if _is_before(cursors.get(shard["ShardId"]), shard):
+                del cursors[shard["ShardId"]]
         for shard in shards:
             name = shard["ShardId"]
             cursor = cursors.get(name)
@@ -67,12 +69,34 @@ class _Reader:
             waits = [parent for parent in parents if parent in there and not (parent in cursors and cursors[parent].ended)]
             if waits or (cursor is not None and cursor.ended):
                 continue
-            cursors[name] = self._read_shard(name, cursor or Cursor(stream=self._stream.id, shard=name), child=bool(parents))
+            try:
+                cursors[name] = self._read_shard(shard, cursor or Cursor(stream=self._stream.id, shard=name), child=bool(parents))
+            except ServiceException as refused:
+                self._refused(refused)
         for name in cursors.keys() - there:
             CURSORS.delete(self._ctx, cursors[name])
 
-    def _read_shard(self, name: str, cursor: Cursor, *, child: bool) -> Cursor:
+    def _shards(self) -> list[dict[str, Any]]:
+        page = self._call("ListShards", {"StreamARN": self._source.stream_arn})
+        shards: list[dict[str, Any]] = page["Shards"]
+        while page.get("NextToken"):
+            page = self._call("ListShards", {"NextToken": page["NextToken"]})
+            shards += page["Shards"]
+        return shards
+
+    def _refused(self, refused: ServiceException) -> None:
+        """Said in the log; what was throttled is tried again in a second. Raises NotImplementedOperation."""
+        if isinstance(refused, NotImplementedOperation):
+            raise refused
+        logging.say(self._ctx, self._stream, Failed(f"KinesisStream.{refused.code}", refused.message), "Kinesis")
+        if refused.code == "ProvisionedThroughputExceededException":
+            self.more = True
+        else:
+            self.refused = True
+
+    def _read_shard(self, shard: dict[str, Any], cursor: Cursor, *, child: bool) -> Cursor:
         ctx, stream = self._ctx, self._stream
+        name, first = shard["ShardId"], shard["SequenceNumberRange"]["StartingSequenceNumber"]
         iterator = self._call("GetShardIterator", {"StreamARN": self._source.stream_arn, "ShardId": name, **self._start(cursor, child)})
         answer = self._call("GetRecords", {"ShardIterator": iterator["ShardIterator"], "Limit": LIMIT})
         records = answer["Records"]
@@ -83,7 +107,7 @@ class _Reader:
             cursor = Cursor(stream=stream.id, shard=name, sequence=records[-1]["SequenceNumber"])
         if answer.get("NextShardIterator") is None:
             self.more = True  # its children are next
-            cursor = Cursor(stream=stream.id, shard=name, sequence=cursor.sequence, ended=True)
+            cursor = Cursor(stream=stream.id, shard=name, sequence=cursor.sequence or first, ended=True)
         CURSORS.put(ctx, cursor)
         metrics.tell(ctx, stream, KinesisMillisBehindLatest=answer["MillisBehindLatest"])
         return cursor
@@ -95,6 +119,13 @@ class _Reader:
         if child:
             return {"ShardIteratorType": "TRIM_HORIZON"}
         return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self._source.start_ms}
+
+
+def _is_before(cursor: Cursor | None, shard: dict[str, Any]) -> bool:
+    """Whether a cursor is of an older shard of the same name: the source was made anew."""
+    if cursor is None or not cursor.sequence:
+        return False
+    return int(cursor.sequence) < int(shard["SequenceNumberRange"]["StartingSequenceNumber"])
 
 
 def _take(ctx: Context, stream: Stream, shard: str, records: list[dict[str, Any]]) -> None:

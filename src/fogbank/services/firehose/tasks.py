@@ -33,7 +33,7 @@ def settle(ctx: Context, payload: dict[str, Any]) -> Answer:
     held = stream.encryption
     if held is not None and held.grant:
         try:
-            encrypting.retire(ctx, stream, held.key_arn, held.grant)
+            encrypting.retire(ctx, (stream.account, stream.region, stream.name), held.key_arn, held.grant)
         except ServiceException:
             if not payload.get("force"):
                 STREAMS.put(ctx, change(stream, status="DELETING_FAILED"))
@@ -57,12 +57,10 @@ def settle_encryption(ctx: Context, payload: dict[str, Any]) -> Answer:
 def retire(ctx: Context, payload: dict[str, Any]) -> Answer | Wait:
     """Gives back a grant that is not used for new records, once nothing that was sealed by it waits any more."""
     stream = stream_of(ctx, payload)
-    if stream is None:
-        return None
-    if not lanes.empty(ctx, stream):
+    if stream is not None and not lanes.empty(ctx, stream):
         return Wait((), ctx.now + PAUSE_MS)
     try:
-        encrypting.retire(ctx, stream, payload["key"], payload["grant"])
+        encrypting.retire(ctx, payload["stream"], payload["key"], payload["grant"])
     except ServiceException:
         return None  # the key's owner has taken it away
     return None

@@ -15,7 +15,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Wait
 from fogbank.services.firehose import ingesting, lanes, logging, processing
-from fogbank.services.firehose.addresses import arn_of, role
+from fogbank.services.firehose.addresses import arn_of, role, where
 from fogbank.services.firehose.processing import Failed, Step
 from fogbank.services.firehose.state import DAY_MS, PARCELS, Lane, Origin, Stream
 from fogbank.store import change
@@ -27,11 +27,10 @@ _encode = msgspec.json.encode
 _decode = msgspec.json.decode
 
 
-def transform(ctx: Context, stream: Stream, parcel: Lane) -> Wait | None:
+def transform(ctx: Context, stream: Stream, parcel: Lane, given: list[tuple[bytes, Origin | None]]) -> Wait | None:
     """Invokes the function with a parcel's records; a Wait where it is to be done again later."""
     chain = processing.steps(stream.destination)
     function = next((one for one in chain if one.type == "Lambda"), None)
-    given = list(lanes.records_of(ctx, stream, parcel))
     if function is None:  # the destination was changed meanwhile
         ingesting.finish(ctx, stream, chain, [(record, {}) for record, _ in given], parcel.since_ms)
         lanes.done(ctx, parcel)
@@ -172,8 +171,7 @@ def _failed(
     if again:
         PARCELS.put(ctx, change(parcel, attempts=parcel.attempts + 1))
         pause_ms = PAUSE_MS * 2 ** min(parcel.attempts, 8 if waits else 4)
-        ctx.later("firehose.deliver", {"stream": [stream.account, stream.region, stream.name], "id": stream.id, "parcel": parcel.id},
-                  at_ms=ctx.now + pause_ms)  # fmt: skip
+        ctx.later("firehose.deliver", {**where(stream), "parcel": parcel.id}, at_ms=ctx.now + pause_ms)
         return None
     further = {"lambdaArn": function.parameters["LambdaArn"], "arrived_ms": parcel.since_ms, "attempts": parcel.attempts + 1}
     for data, _ in given:

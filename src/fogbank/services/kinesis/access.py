@@ -19,7 +19,7 @@ def stream_of_request(ctx: Context, req: Any) -> str | None:
     if (name := getattr(req, "StreamName", None)) is not None:
         return arn(ctx.account, ctx.region, name)
     if (iterator := getattr(req, "ShardIterator", None)) is not None:
-        return iterators.arn_of_iterator(iterator)
+        return iterators.arn_of_iterator(ctx, iterator)
     if ctx.operation == "ListShards" and (token := getattr(req, "NextToken", None)) is not None:
         where = shards.address_of_page(token)
         return arn(*where) if where is not None else None

@@ -115,6 +115,17 @@ def get_stream(ctx: Context, text: str) -> Stream | None:
     return STREAMS.get(ctx, *where) if isinstance(where, Address) else None
 
 
+def where(stream: Stream) -> dict[str, Any]:
+    """A stream in a task's payload."""
+    return {"stream": [stream.account, stream.region, stream.name], "id": stream.id}
+
+
+def stream_of(ctx: Context, payload: dict[str, Any]) -> Stream | None:
+    """The stream that a task is about, if it is still there."""
+    stream = STREAMS.get(ctx, *payload["stream"])
+    return stream if stream is not None and stream.id == payload["id"] else None
+
+
 # shards
 
 

@@ -17,10 +17,12 @@ from fogbank.services.kinesis import sequences
 from fogbank.services.kinesis.addresses import Address, address, arn, no_stream, shard_at, stream_at
 from fogbank.services.kinesis.faults import invalid, named, rate_exceeded, would_succeed
 from fogbank.services.kinesis.state import BATCHES, STREAMS, Shard, Stream
+from fogbank.store.vault import Vault
 
 KEPT_MS = 300_000
 ITERATORS_PER_S = 5.0
 _HEAD = b"\0\0\0\0\0\0\0\x01"
+_BOUND = b"kinesis:iterator"
 
 
 class Iterator(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -39,30 +41,31 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Iterator).decode
 
 
-def token(stream: Stream, shard: int, place: int, now_ms: int) -> str:
-    content = _encode(Iterator(stream.account, stream.region, stream.name, stream.id, shard, place, now_ms))
-    return base64.b64encode(_HEAD + content).decode()
+def token(ctx: Context, stream: Stream, shard: int, place: int) -> str:
+    """An iterator, sealed under the cloud's root key: nobody else can make one."""
+    content = _encode(Iterator(stream.account, stream.region, stream.name, stream.id, shard, place, ctx.now))
+    return base64.b64encode(_HEAD + ctx.vault.seal(content, _BOUND)).decode()
 
 
 @lru_cache(1024)
-def _read(text: str) -> Iterator | None:
+def _read(vault: Vault, text: str) -> Iterator | None:
     """What an iterator says; None where it is none of ours."""
     try:
         raw = base64.b64decode(text, validate=True)
-        return _decode(raw[len(_HEAD) :]) if raw.startswith(_HEAD) else None
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        return _decode(vault.open(raw[len(_HEAD) :], _BOUND)) if raw.startswith(_HEAD) else None
+    except (ValueError, binascii.Error):
         return None
 
 
-def arn_of_iterator(text: str) -> str | None:
+def arn_of_iterator(ctx: Context, text: str) -> str | None:
     """The stream that an iterator reads, for the door."""
-    found = _read(text)
+    found = _read(ctx.vault, text)
     return arn(found.account, found.region, found.name) if found is not None else None
 
 
 def stream_of(ctx: Context, req: Any) -> tuple[Stream, Iterator]:
     """What a request's iterator reads. Raises InvalidArgumentException, ExpiredIteratorException, ResourceNotFoundException."""
-    found = _read(req.ShardIterator)
+    found = _read(ctx.vault, req.ShardIterator)
     if found is None:
         raise invalid("Invalid ShardIterator.")
     if req.StreamARN is not None and address(req.StreamARN) != Address(found.account, found.region, found.name):
@@ -101,7 +104,7 @@ def get_shard_iterator(ctx: Context, req: Any) -> Answer:
         raise would_succeed()
     if not ctx.spend(f"kinesis:iterators:{shard.id}", 1, ITERATORS_PER_S, ITERATORS_PER_S):
         raise rate_exceeded(stream, req.ShardId)
-    return {"ShardIterator": token(stream, shard.number, place, ctx.now)}
+    return {"ShardIterator": token(ctx, stream, shard.number, place)}
 
 
 def place_of(ctx: Context, stream: Stream, shard: Shard, kind: str, number: str | None, at_ms: int | None) -> int:

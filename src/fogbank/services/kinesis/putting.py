@@ -1,7 +1,6 @@
 """PutRecord, PutRecords: records into shards.
 
-A shard takes 1 MiB and 1,000 records a second (a stream for larger records has bursts of 10 MiB). An on-demand stream's shard
-that gets more than half of that is split soon after.
+A shard takes 1 MiB and 1,000 records a second (a stream for larger records has bursts of 10 MiB).
 """
 
 from __future__ import annotations
@@ -12,17 +11,14 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.kinesis import encrypting, metrics, ranges, sequences
-from fogbank.services.kinesis.addresses import no_stream, shard_name, stream_at
+from fogbank.services.kinesis import encrypting, metrics, ranges, scaling, sequences
+from fogbank.services.kinesis.addresses import no_stream, shard_name, stream_at, where
 from fogbank.services.kinesis.faults import invalid, named, rate_exceeded, would_succeed
-from fogbank.services.kinesis.state import BATCHES, HOUR_MS, KIB, MIB, STREAMS, Open, Stream
+from fogbank.services.kinesis.state import BATCHES, BYTES_PER_S, HOUR_MS, KIB, MIB, RECORDS_PER_S, STREAMS, Open, Stream
 from fogbank.store import change
 
-RECORDS_PER_S = 1000.0
-BYTES_PER_S = float(MIB)
 LARGE_BURST = 10.0 * MIB
 REQUEST_BYTES = 10 * MIB
-HOT_SHARE = 0.5
 
 
 def _writable(ctx: Context, req: Any) -> Stream:
@@ -72,21 +68,7 @@ def _settled(ctx: Context, stream: Stream) -> None:
     """Has old records trimmed some time."""
     if not stream.trimming:
         STREAMS.put(ctx, change(stream, trimming=True))
-        where = {"stream": [stream.account, stream.region, stream.name], "id": stream.id}
-        ctx.later("kinesis.trim", where, at_ms=ctx.now + stream.retention_h * HOUR_MS)
-
-
-def _scale_soon(ctx: Context, stream: Stream, put: dict[int, tuple[Open, int, int]]) -> None:
-    """An on-demand stream's shards that get more than half of what they can take are split, once this call is over."""
-    hot = []
-    for number, (shard, count, size) in put.items():
-        share = max(count / RECORDS_PER_S, size / BYTES_PER_S)
-        if not ctx.spend(f"kinesis:hot:{shard.id}", share, HOT_SHARE, HOT_SHARE):
-            hot.append(number)
-    if hot and not stream.scaling:
-        stream = STREAMS.get(ctx, stream.account, stream.region, stream.name) or stream
-        STREAMS.put(ctx, change(stream, scaling=True))
-        ctx.later("kinesis.scale", {"stream": [stream.account, stream.region, stream.name], "id": stream.id, "shards": hot})
+        ctx.later("kinesis.trim", {**where(stream), "trim": stream.trim}, at_ms=ctx.now + stream.retention_h * HOUR_MS)
 
 
 @operation("PutRecord")
@@ -108,7 +90,7 @@ def put_record(ctx: Context, req: Any) -> Answer:
     BATCHES.put(ctx, encrypting.batch(ctx, stream, shard.id, first, (req.PartitionKey or "",), (req.Data,)))
     _settled(ctx, stream)
     if stream.mode == "ON_DEMAND":
-        _scale_soon(ctx, stream, {shard.number: (shard, 1, size)})
+        scaling.follow(ctx, stream, {shard.number: (shard, 1, size)})
     metrics.tell(ctx, stream, IncomingBytes=size, IncomingRecords=1, PutRecord__Bytes=size, PutRecord__Success=1)
     if stream.metrics:
         metrics.tell_shard(ctx, stream, shard.number, IncomingBytes=size, IncomingRecords=1)
@@ -166,7 +148,7 @@ def put_records(ctx: Context, req: Any) -> Answer:
     if accepted:
         _settled(ctx, stream)
         if stream.mode == "ON_DEMAND":
-            _scale_soon(ctx, stream, put)
+            scaling.follow(ctx, stream, put)
     _tell(ctx, stream, len(records), accepted, sum(size for _, _, size in put.values()))
     return {
         "FailedRecordCount": len(records) - accepted,

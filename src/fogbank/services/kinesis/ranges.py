@@ -6,6 +6,7 @@ where the next begins, and the last with the space. Changes of a division are `S
 
 from __future__ import annotations
 
+from bisect import bisect
 from typing import NamedTuple
 
 SPACE = 1 << 128
@@ -56,11 +57,13 @@ def middle(low: bytes, high: bytes) -> bytes:
 def steps(lows: list[bytes], wanted: list[bytes]) -> list[Step]:
     """How one division becomes another: split wherever a range is to begin, then merge what is not to be apart."""
     there, made = sorted(lows), set(wanted)
+    known = set(there)
     out: list[Step] = []
     for low in wanted:
-        if low not in there:
-            there = sorted([*there, low])
-            out.append(Split(there.index(low) - 1, low))
+        if low not in known:
+            position = bisect(there, low)
+            there.insert(position, low)
+            out.append(Split(position - 1, low))
     index = 0
     while index + 1 < len(there):
         if there[index + 1] in made:

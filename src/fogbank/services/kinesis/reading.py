@@ -106,7 +106,7 @@ def get_records(ctx: Context, req: Any) -> Answer:
     if shard.closed_at_ms and not found.more:
         answer["ChildShards"] = shards.children(ctx, stream, shard)
     else:
-        answer["NextShardIterator"] = iterators.token(stream, shard.number, found.next, ctx.now)
+        answer["NextShardIterator"] = iterators.token(ctx, stream, shard.number, found.next)
     return answer
 
 

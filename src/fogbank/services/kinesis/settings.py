@@ -7,15 +7,16 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.kinesis import shards
-from fogbank.services.kinesis.addresses import active_stream_at, arn_of, own_stream_at
+from fogbank.services.kinesis import scaling, shards
+from fogbank.services.kinesis.addresses import active_stream_at, arn_of, own_stream_at, where
 from fogbank.services.kinesis.encrypting import ask_kms
 from fogbank.services.kinesis.faults import invalid, named, too_many
 from fogbank.services.kinesis.limits import ON_DEMAND_LIMIT, check_warm, on_demand_count
-from fogbank.services.kinesis.state import HOUR_MS, STREAMS, Encryption, Stream
+from fogbank.services.kinesis.state import DAY_MS, HOUR_MS, STREAMS, Encryption, Stream
 from fogbank.store import change
 
 RETENTION_H = (24, 8760)
+SWITCHES_LIMIT = 2
 METRICS = (
     "IncomingBytes",
     "IncomingRecords",
@@ -61,8 +62,9 @@ def decrease_stream_retention_period(ctx: Context, req: Any) -> Answer:
             f"Requested retention period ({hours} hours) for {named(stream)} can not be longer than existing retention period "
             f"({stream.retention_h} hours). Use IncreaseRetentionPeriod API."
         )
-    shards.changing(ctx, change(stream, retention_h=hours, trimming=True))
-    ctx.later("kinesis.trim", {"stream": [stream.account, stream.region, stream.name], "id": stream.id})
+    stream = change(stream, retention_h=hours, trimming=True, trim=stream.trim + 1)
+    shards.changing(ctx, stream)
+    ctx.later("kinesis.trim", {**where(stream), "trim": stream.trim})
     return None
 
 
@@ -81,7 +83,7 @@ def _retention(ctx: Context, req: Any) -> tuple[Stream, int]:
 
 @operation("UpdateStreamMode")
 def update_stream_mode(ctx: Context, req: Any) -> Answer:
-    """Turns a provisioned stream into one on demand, or back; it keeps its shards.
+    """Turns a provisioned stream into one on demand, or back, twice in 24 hours; it keeps its shards.
 
     Errors: ResourceNotFoundException, ResourceInUseException (not ACTIVE), LimitExceededException, ValidationException.
     Source: API reference, UpdateStreamMode.
@@ -93,8 +95,12 @@ def update_stream_mode(ctx: Context, req: Any) -> Answer:
         raise too_many(f"Limit of {ON_DEMAND_LIMIT} on-demand streams reached for account {ctx.account}.")
     if mode == "PROVISIONED" and stream.distribution == "AUTO":
         raise invalid("A stream with RecordDistributionStrategy AUTO cannot be switched to PROVISIONED mode.")
+    lately = tuple(at_ms for at_ms in stream.switched_at_ms if at_ms + DAY_MS > ctx.now)
+    if len(lately) >= SWITCHES_LIMIT:
+        raise too_many(f"{named(stream).capitalize()} has been switched between modes {SWITCHES_LIMIT} times in the last 24 hours.")
     warm = check_warm(ctx, mode, req.WarmThroughputMiBps) if req.WarmThroughputMiBps is not None else 0
-    shards.changing(ctx, _warmed(ctx, change(stream, mode=mode), warm))
+    changed = _warmed(ctx, change(stream, mode=mode, switched_at_ms=(*lately, ctx.now)), warm)
+    shards.changing(ctx, scaling.calmed(ctx, changed) if mode == "ON_DEMAND" else changed)
     return None
 
 
@@ -112,7 +118,7 @@ def update_stream_warm_throughput(ctx: Context, req: Any) -> Answer:
     or no MinimumThroughputBillingCommitment). Source: API reference, UpdateStreamWarmThroughput.
     """
     stream = active_stream_at(ctx, req)
-    changed = _warmed(ctx, stream, check_warm(ctx, stream.mode, req.WarmThroughputMiBps))
+    changed = scaling.calmed(ctx, _warmed(ctx, stream, check_warm(ctx, stream.mode, req.WarmThroughputMiBps)))
     shards.changing(ctx, changed)
     warm = {"TargetMiBps": changed.warm_mibps, "CurrentMiBps": len(stream.open)}
     return {"StreamARN": arn_of(stream), "StreamName": stream.name, "WarmThroughput": warm}

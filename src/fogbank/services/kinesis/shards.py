@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from fogbank.services.kinesis import ranges, sequences
 from fogbank.services.kinesis.addresses import (
     Address,
     active_stream_at,
+    arn,
     arn_of,
     horizon_ms,
     is_past,
@@ -23,6 +24,7 @@ from fogbank.services.kinesis.addresses import (
     shard_at,
     shard_name,
     stream_at,
+    where,
 )
 from fogbank.services.kinesis.faults import invalid, named, too_many
 from fogbank.services.kinesis.limits import SHARD_LIMIT
@@ -31,66 +33,67 @@ from fogbank.store import change
 
 PAGE_LIMIT = 1000
 TOKEN_MS = 300_000
+SPACE = 1 << 40
+"""Beyond every shard's number."""
 SCALINGS_LIMIT = 10
+STREAM_SHARD_LIMIT = 10_000
 
 
 # opened and closed
 
 
-def opened(ctx: Context, stream: Stream, spans: list[tuple[bytes, bytes]], parent: int = -1, adjacent: int = -1) -> Stream:
-    """The stream with new shards over these ranges (which nobody has now)."""
-    made: list[Open] = []
-    for number, (low, high) in enumerate(spans, stream.shards):
-        shard = Shard(
-            stream=stream.id,
-            number=number,
-            id=ctx.tx.unique(),
-            low=low,
-            high=high,
-            created_at_ms=ctx.now,
-            parent=parent,
-            adjacent=adjacent,
-        )
-        SHARDS.put(ctx, shard)
-        made.append(Open(low, number, shard.id, ctx.now))
-    return change(stream, open=tuple(sorted([*stream.open, *made], key=lambda one: one.low)), shards=stream.shards + len(made))
+def opened(ctx: Context, stream: Stream, number: int, low: bytes, high: bytes, parent: int = -1, adjacent: int = -1) -> Open:
+    """A new shard over a range that nobody has now."""
+    shard = Shard(
+        stream=stream.id,
+        number=number,
+        id=ctx.tx.unique(),
+        low=low,
+        high=high,
+        created_at_ms=ctx.now,
+        parent=parent,
+        adjacent=adjacent,
+    )
+    SHARDS.put(ctx, shard)
+    return Open(low, number, shard.id, ctx.now)
 
 
-def _closed(ctx: Context, stream: Stream, *numbers: int) -> Stream:
-    for number in numbers:
-        shard = SHARDS.get(ctx, stream.id, number)
-        assert shard is not None
-        SHARDS.put(ctx, change(shard, closed_at_ms=ctx.now, last=ctx.tx.unique()))
-    return change(stream, open=tuple(one for one in stream.open if one.number not in numbers))
+def _close(ctx: Context, stream: Stream, number: int) -> None:
+    shard = SHARDS.get(ctx, stream.id, number)
+    assert shard is not None
+    SHARDS.put(ctx, change(shard, closed_at_ms=ctx.now, last=ctx.tx.unique()))
 
 
-def taken(ctx: Context, stream: Stream, step: ranges.Step) -> Stream:
-    """The stream after a split or a merge."""
-    one = stream.open[step.position]
-    if isinstance(step, ranges.Split):
-        spans = [(one.low, ranges.before(step.at)), (step.at, high_of(stream, step.position))]
-        return opened(ctx, _closed(ctx, stream, one.number), spans, parent=one.number)
-    other = stream.open[step.position + 1]
-    span = (one.low, high_of(stream, step.position + 1))
-    return opened(ctx, _closed(ctx, stream, one.number, other.number), [span], parent=one.number, adjacent=other.number)
+def taken(ctx: Context, stream: Stream, *steps: ranges.Step) -> Stream:
+    """The stream after splits and merges, one after the other."""
+    there, number = list(stream.open), stream.shards
+    for step in steps:
+        at, split = step.position, isinstance(step, ranges.Split)
+        closing = there[at : at + 1] if split else there[at : at + 2]
+        low, high = closing[0].low, high_of(there, at + len(closing) - 1)
+        spans = [(low, ranges.before(step.at)), (step.at, high)] if isinstance(step, ranges.Split) else [(low, high)]
+        for one in closing:
+            _close(ctx, stream, one.number)
+        parent, adjacent = closing[0].number, -1 if split else closing[1].number
+        there[at : at + len(closing)] = [opened(ctx, stream, n, *span, parent, adjacent) for n, span in enumerate(spans, number)]
+        number += len(spans)
+    return change(stream, open=tuple(there), shards=number)
 
 
-def high_of(stream: Stream, index: int) -> bytes:
+def high_of(there: Sequence[Open], index: int) -> bytes:
     """The last hash of an open shard."""
-    return ranges.before(stream.open[index + 1].low) if index + 1 < len(stream.open) else ranges.LAST
+    return ranges.before(there[index + 1].low) if index + 1 < len(there) else ranges.LAST
 
 
 def scaled(ctx: Context, stream: Stream, count: int) -> Stream:
     """The stream with so many equal open shards."""
-    for step in ranges.steps([one.low for one in stream.open], ranges.even(count)):
-        stream = taken(ctx, stream, step)
-    return stream
+    return taken(ctx, stream, *ranges.steps([one.low for one in stream.open], ranges.even(count)))
 
 
 def changing(ctx: Context, stream: Stream) -> None:
     """Puts a stream that is UPDATING from now until what was asked for has been done."""
     STREAMS.put(ctx, change(stream, status="UPDATING"))
-    ctx.later("kinesis.settle", {"stream": [stream.account, stream.region, stream.name], "id": stream.id})
+    ctx.later("kinesis.settle", where(stream))
 
 
 def check_limit(ctx: Context, account: str, region: str, further: int) -> None:
@@ -135,7 +138,7 @@ def split_shard(ctx: Context, req: Any) -> Answer:
     stream = active_stream_at(ctx, req)
     _provisioned(stream, "SplitShard")
     index = _open_index(ctx, stream, req.ShardToSplit)
-    low, high = ranges.number(stream.open[index].low), ranges.number(high_of(stream, index))
+    low, high = ranges.number(stream.open[index].low), ranges.number(high_of(stream.open, index))
     at = int(req.NewStartingHashKey)
     if not low + 1 < at < high:
         raise invalid(
@@ -167,7 +170,8 @@ def merge_shards(ctx: Context, req: Any) -> Answer:
 
 @operation("UpdateShardCount")
 def update_shard_count(ctx: Context, req: Any) -> Answer:
-    """Splits and merges until there are so many equal shards: at most double, at least half of what there are; ten times in 24 hours.
+    """Splits and merges until there are so many equal shards: at most double, at least half of what there are, never more
+    than 10,000; ten times in 24 hours.
 
     Errors: ResourceNotFoundException, ResourceInUseException (not ACTIVE), InvalidArgumentException, LimitExceededException.
     Source: API reference, UpdateShardCount.
@@ -180,6 +184,8 @@ def update_shard_count(ctx: Context, req: Any) -> Answer:
         raise too_many(f"UpdateShardCount cannot scale up over double your current open shard count. {where}")
     if 2 * target < count:
         raise too_many(f"UpdateShardCount cannot scale down below half your current open shard count. {where}")
+    if target > STREAM_SHARD_LIMIT:
+        raise too_many(f"UpdateShardCount cannot scale up to more than {STREAM_SHARD_LIMIT} shards. {where}")
     lately = tuple(at_ms for at_ms in stream.scaled_at_ms if at_ms + DAY_MS > ctx.now)
     if len(lately) >= SCALINGS_LIMIT:
         raise too_many(f"{named(stream).capitalize()} has been scaled {SCALINGS_LIMIT} times in the last 24 hours.")
@@ -301,9 +307,11 @@ def _instant(ctx: Context, stream: Stream, chosen: Any) -> int:
 
 
 def _next_page(ctx: Context, req: Any) -> tuple[Stream, _Page]:
-    if any(given is not None for given in (req.StreamName, req.StreamARN, req.StreamCreationTimestamp, req.ExclusiveStartShardId)):
+    if any(given is not None for given in (req.StreamName, req.StreamCreationTimestamp, req.ExclusiveStartShardId)):
         raise invalid("NextToken and StreamName cannot be provided together.")
     page = page_of(req.NextToken)
+    if req.StreamARN not in (None, arn(page.account, page.region, page.name)):
+        raise invalid("The NextToken does not belong to the stream of StreamARN.")
     if page.until_ms < ctx.now:
         raise ServiceException("ExpiredNextTokenException", "The pagination token passed to the operation is expired.")
     stream = own_or_shared(ctx, page)
@@ -317,7 +325,7 @@ def page_of(token: str) -> _Page:
         page = _read_page(text or "")
     except msgspec.MsgspecError:
         raise invalid("The NextToken is not valid.") from None
-    if page.kind not in FILTERS:
+    if page.kind not in FILTERS or not -1 <= page.after < SPACE:
         raise invalid("The NextToken is not valid.")
     return page
 

@@ -25,6 +25,9 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 KIB = 1024
 MIB = 1 << 20
+RECORDS_PER_S = 1000.0
+BYTES_PER_S = float(MIB)
+"""What may be put into a shard."""
 
 
 class Open(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -65,8 +68,16 @@ class Stream(Record, frozen=True, kw_only=True):
     warm_mibps: int = 0
     scaled_at_ms: tuple[int, ...] = ()
     scaling: bool = False
+    """Hot shards are about to be split."""
     tags: dict[str, str] = {}
     policy: str = ""
+    trim: int = 0
+    """Which of its trimmings counts: one that was begun before is over."""
+    switched_at_ms: tuple[int, ...] = ()
+    busy_at_ms: int = 0
+    """When, within an hour, a shard of an on-demand stream last got more than a quarter of what it can take."""
+    calming: bool = False
+    """A task looks whether it needs all of its shards."""
 
 
 class Shard(Record, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 from fogbank.kernel import paging
@@ -10,7 +9,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.kinesis import ranges, shards
-from fogbank.services.kinesis.addresses import arn, arn_of, own_stream_at, read_shard, shard_at, stream_at
+from fogbank.services.kinesis.addresses import arn, arn_of, own_stream_at, read_shard, shard_at, stream_at, where
 from fogbank.services.kinesis.faults import in_use, invalid, named, too_many
 from fogbank.services.kinesis.limits import ON_DEMAND_LIMIT, check_warm, on_demand_count
 from fogbank.services.kinesis.state import CONSUMERS, STREAMS, Stream
@@ -57,9 +56,10 @@ def create_stream(ctx: Context, req: Any) -> Answer:
         tags=checked(req.Tags or {}, {}),
     )
     lows = ranges.even(max(count, stream.warm_mibps))
-    spans = [(low, ranges.before(after)) for low, after in pairwise(lows)]
-    STREAMS.put(ctx, shards.opened(ctx, stream, [*spans, (lows[-1], ranges.LAST)]))
-    ctx.later("kinesis.settle", {"stream": [stream.account, stream.region, stream.name], "id": stream.id})
+    highs = [*map(ranges.before, lows[1:]), ranges.LAST]
+    there = [shards.opened(ctx, stream, number, *span) for number, span in enumerate(zip(lows, highs, strict=True))]
+    STREAMS.put(ctx, change(stream, open=tuple(there), shards=len(there)))
+    ctx.later("kinesis.settle", where(stream))
     return None
 
 
@@ -86,7 +86,7 @@ def delete_stream(ctx: Context, req: Any) -> Answer:
     if not req.EnforceConsumerDeletion and next(CONSUMERS.scan(ctx, stream.id), None) is not None:
         raise in_use(f"Cannot delete {named(stream)}: it has registered consumers, and EnforceConsumerDeletion is not true.")
     STREAMS.put(ctx, change(stream, status="DELETING"))
-    ctx.later("kinesis.settle", {"stream": [stream.account, stream.region, stream.name], "id": stream.id})
+    ctx.later("kinesis.settle", where(stream))
     return None
 
 

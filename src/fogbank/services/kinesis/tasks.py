@@ -1,4 +1,4 @@
-"""What happens with time: states that were on their way arrive, old records are trimmed, hot shards split, what is abandoned cleared up."""
+"""What happens with time: states that were on their way arrive, old records are trimmed, what is abandoned cleared up."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, task
-from fogbank.services.kinesis import ranges, shards
-from fogbank.services.kinesis.addresses import horizon_ms, is_past
+from fogbank.services.kinesis.addresses import horizon_ms, is_past, stream_of
 from fogbank.services.kinesis.state import (
     BATCHES,
     CONSUMERS,
@@ -18,7 +17,6 @@ from fogbank.services.kinesis.state import (
     SHARDS,
     STREAMS,
     SUBSCRIPTIONS,
-    Stream,
 )
 from fogbank.store import change
 
@@ -27,16 +25,10 @@ PORTION = 500
 PAUSE_MS = 60_000
 
 
-def _stream_of(ctx: Context, payload: dict[str, Any]) -> Stream | None:
-    """The stream that a task is about, if it is still there."""
-    stream = STREAMS.get(ctx, *payload["stream"])
-    return stream if stream is not None and stream.id == payload["id"] else None
-
-
 @task("settle")
 def settle(ctx: Context, payload: dict[str, Any]) -> Answer:
     """CREATING and UPDATING become ACTIVE, DELETING nothing."""
-    stream = _stream_of(ctx, payload)
+    stream = stream_of(ctx, payload)
     if stream is None:
         return None
     if stream.status != "DELETING":
@@ -70,29 +62,11 @@ def _forget(ctx: Context, stream: int, name: str) -> None:
             SUBSCRIPTIONS.delete(ctx, subscription)
 
 
-@task("scale")
-def scale(ctx: Context, payload: dict[str, Any]) -> Answer:
-    """Splits an on-demand stream's hot shards in half."""
-    stream = _stream_of(ctx, payload)
-    if stream is None:
-        return None
-    stream = change(stream, scaling=False)
-    for number in payload["shards"] if stream.mode == "ON_DEMAND" and stream.status == "ACTIVE" else ():
-        index = next((index for index, one in enumerate(stream.open) if one.number == number), None)
-        if index is None:
-            continue
-        at = ranges.middle(stream.open[index].low, shards.high_of(stream, index))
-        if at != stream.open[index].low:
-            stream = shards.taken(ctx, stream, ranges.Split(index, at))
-    STREAMS.put(ctx, stream)
-    return None
-
-
 @task("trim")
 def trim(ctx: Context, payload: dict[str, Any]) -> Answer:
     """Deletes records past their retention, and shards that were closed before that; comes again when the oldest of the others is."""
-    stream = _stream_of(ctx, payload)
-    if stream is None:
+    stream = stream_of(ctx, payload)
+    if stream is None or payload.get("trim", 0) != stream.trim:
         return None
     oldest_ms = horizon_ms(ctx, stream)
     left, next_ms = PORTION, None

@@ -1,9 +1,10 @@
 """AWS Lambda.
 
 Read in this order: `state` (the model of the data), `addresses` (names and ARNs); `functions`, `updating`, `publishing`, `aliases` and
-`layers` (what there is), over `checks`, `packages`, `encryption` and `runtimes`; `permissions`, `concurrency`, `provisioned`,
-`event_invokes`, `signing`, `settings` (what is said of it); `running`, `invoking` and `logs` (an invocation), `events` (asynchronous ones);
-`urls`, `visits` and `exchange` (function URLs); `sources` (queues and streams that are read).
+`layers` (what there is), over `checks`, `roles`, `packages`, `encryption` and `runtimes`; `permissions`, `concurrency`, `provisioned`,
+`event_invokes`, `signing`, `settings` (what is said of it); `invoking`, `running` and `making` (an invocation), over `memory`, `lineage`,
+`tracing`, `metrics` and `logs`; `events` (asynchronous ones); `urls`, `visits` and `exchange` (function URLs); `sources` (queues and
+streams that are read); `resources` and `inline` (CloudFormation).
 """
 
 from fogbank.kernel.operation import Resource, Service
@@ -27,7 +28,7 @@ from fogbank.services.lambda_ import (
     urls,
     visits,
 )
-from fogbank.services.lambda_.sources import mappings, queues, shards, streams
+from fogbank.services.lambda_.sources import consuming, mappings
 
 SERVICE = Service(
     "lambda",
@@ -48,9 +49,7 @@ SERVICE = Service(
         events,
         tasks,
         mappings,
-        queues,
-        shards,
-        streams,
+        consuming,
     ],
     resources=[
         Resource("function", arn=addresses.arn_of_request, tags=addresses.tags_of, policy=permissions.policy_of),

@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 
 from fogbank.kernel.arn import Arn
-from fogbank.kernel.context import Context, Role
-from fogbank.kernel.errors import NotImplementedOperation, ServiceException
+from fogbank.kernel.context import Context
+from fogbank.kernel.errors import NotImplementedOperation
 from fogbank.services.lambda_ import encryption, runtimes
 from fogbank.services.lambda_.addresses import arn
-from fogbank.services.lambda_.faults import invalid, refusal, too_great
+from fogbank.services.lambda_.faults import invalid, too_great
 from fogbank.services.lambda_.layers import layer_versions
+from fogbank.services.lambda_.roles import check_passed, may
 from fogbank.services.lambda_.state import UNZIPPED_BYTES, Package, Version
 
-PRINCIPAL = "lambda.amazonaws.com"
 MEMORY_MB = 10_240
 TIMEOUT_S = 900
 TMP_MB = 10_240
@@ -27,6 +27,7 @@ AWS_LAMBDA_FUNCTION_VERSION AWS_LAMBDA_INITIALIZATION_TYPE AWS_LAMBDA_LOG_GROUP_
 AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_LAMBDA_RUNTIME_API LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR
 """
 _RESERVED = frozenset(_OURS.split())
+SNAPSHOTS = "with SnapStart on PublishedVersions (an initialised environment cannot be copied; provisioned concurrency keeps them ready)"
 _ELSEWHERE = {
     "TenancyConfig": "tenant isolation",
     "CapacityProviderConfig": "managed instances",
@@ -59,16 +60,12 @@ def unmet(ctx: Context, req: Any) -> None:
         raise NotImplementedOperation("lambda", ctx.operation, f"with the runtime {req.Runtime}")
 
 
-def role(ctx: Context, role_arn: str) -> None:
-    """The caller may pass the role, and Lambda may take it on. Errors: AccessDeniedException, InvalidParameterValueException."""
-    parsed = Arn.parse(role_arn)
-    if parsed is not None and parsed.account != ctx.account:
-        raise refusal("AccessDeniedException", "Cross-account pass role is not allowed.", status=403)
-    ctx.authorize("iam:PassRole", role_arn, iam__PassedToService=PRINCIPAL)
-    try:
-        ctx.as_role(Role(role_arn, PRINCIPAL, "awslambda"))
-    except ServiceException:
-        raise invalid("The role defined for the function cannot be assumed by Lambda.") from None
+def architecture(ctx: Context, given: list[str] | None, held: str) -> str:
+    """The architecture that is asked for, or `held`: it must be this machine's. Errors: NotImplemented."""
+    wanted = given[0] if given else held
+    if wanted != runtimes.MACHINE:
+        raise NotImplementedOperation("lambda", ctx.operation, f"with Architectures {wanted}: this machine is {runtimes.MACHINE}")
+    return wanted
 
 
 def settings(ctx: Context, req: Any) -> dict[str, Any]:
@@ -78,7 +75,7 @@ def settings(ctx: Context, req: Any) -> dict[str, Any]:
         runtimes.check(req.Runtime)
         found["runtime"] = req.Runtime
     if req.Role is not None:
-        role(ctx, req.Role)
+        check_passed(ctx, req.Role)
         found["role"] = req.Role
     for member, field, most in (("MemorySize", "memory_mb", MEMORY_MB), ("Timeout", "timeout_s", TIMEOUT_S)):
         value = getattr(req, member)
@@ -129,10 +126,13 @@ def whole(ctx: Context, version: Version, before: Version | None = None) -> Vers
         runtimes.check_snap_start(version.runtime)
         if version.tmp_mb > 512:
             raise invalid("SnapStart does not support ephemeral storage greater than 512 MB.")
+        raise NotImplementedOperation("lambda", ctx.operation, SNAPSHOTS)
     if before is None or before.layers != version.layers or before.package.sha256 != version.package.sha256:
         _check_layers(ctx, version)
     if version.dead_letter_arn and (before is None or before.dead_letter_arn != version.dead_letter_arn or before.role != version.role):
         dead_letter(ctx, version)
+    if version.tracing == "Active" and (before is None or (before.tracing, before.role) != (version.tracing, version.role)):
+        traceable(ctx, version)
     if version.log_format == "JSON":
         application, system = version.application_log_level or "INFO", version.system_log_level or "INFO"
         return msgspec.structs.replace(version, application_log_level=application, system_log_level=system)
@@ -157,8 +157,14 @@ def dead_letter(ctx: Context, version: Version) -> None:
         raise invalid("The dead letter target must be the ARN of an Amazon SQS queue or an Amazon SNS topic.")
     if target.resource.endswith(".fifo"):
         raise invalid("A FIFO queue or topic cannot be the dead letter target of a function.")
-    if not ctx.as_role(Role(version.role, PRINCIPAL, version.name)).may(f"{target.service}:{action[0]}", version.dead_letter_arn):
+    if not may(ctx, version, f"{target.service}:{action[0]}", version.dead_letter_arn):
         raise invalid(f"The provided execution role does not have permissions to call {action[0]} on {action[1]}")
+
+
+def traceable(ctx: Context, version: Version) -> None:
+    """Active tracing needs a role that may put segments. Errors: InvalidParameterValueException."""
+    if not may(ctx, version, "xray:PutTraceSegments", "*"):
+        raise invalid("The provided execution role does not have permissions to call PutTraceSegments on XRAY")
 
 
 def environment(variables: Mapping[str, str]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fogbank.kernel.arn import Arn
-from fogbank.kernel.context import Context, Role
+from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.lambda_.addresses import Address, address_of, arn, arn_of, named, version_at
-from fogbank.services.lambda_.checks import PRINCIPAL
 from fogbank.services.lambda_.faults import invalid, not_found
 from fogbank.services.lambda_.listing import page
+from fogbank.services.lambda_.roles import may
 from fogbank.services.lambda_.state import EVENT_INVOKES, LATEST, EventInvoke, Version
 from fogbank.store import change
 
@@ -41,7 +41,7 @@ def check_destination(ctx: Context, version: Version, target: str, kinds: tuple[
         raise invalid("The destination of a function cannot be the function itself.")
     action, words = _ACTIONS[parsed.service]
     resource = f"{target}/*" if parsed.service == "s3" else target
-    if not ctx.as_role(Role(version.role, PRINCIPAL, version.name)).may(action, resource):
+    if not may(ctx, version, action, resource):
         raise invalid(f"The function's execution role does not have permissions to call {words}.")
 
 

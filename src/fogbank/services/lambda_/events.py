@@ -18,8 +18,9 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
-from fogbank.services.lambda_ import making, metrics, running
+from fogbank.services.lambda_ import metrics, running
 from fogbank.services.lambda_.addresses import Address, arn, iso, version_at
+from fogbank.services.lambda_.roles import role_of
 from fogbank.services.lambda_.state import EVENT_INVOKES, FUNCTIONS, LATEST, EventInvoke
 
 AGE_S = 21_600
@@ -138,7 +139,7 @@ def _give_up(
     }
     body = item["payload"].decode()
     try:
-        targets.send(ctx, version.dead_letter_arn, body, making.role_of(version), parameters={"MessageAttributes": about})
+        targets.send(ctx, version.dead_letter_arn, body, role_of(version), parameters={"MessageAttributes": about})
     except ServiceException:
         metrics.measure(ctx, where, "DeadLetterErrors", 1, all_functions=False)
 
@@ -157,7 +158,7 @@ def _send(ctx: Context, where: Address, target: str, record: dict[str, Any], *, 
     """Brings a record to a destination, as the function's role."""
     try:
         version = version_at(ctx, where)
-        send_record(ctx, target, record, making.role_of(version), where, success=success)
+        send_record(ctx, target, record, role_of(version), where, success=success)
     except ServiceException:
         metrics.measure(ctx, where, "DestinationDeliveryFailures", 1, all_functions=False)
 

@@ -32,6 +32,14 @@ def too_great(member: str, most: int) -> ServiceException:
     return invalid(f"'{member}' value failed to satisfy constraint: Member must have value less than or equal to {most}")
 
 
+def too_long(member: str, value: str, most: int) -> ServiceException:
+    return ServiceException(
+        "ValidationException",
+        f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must have length less than or "
+        f"equal to {most}",
+    )
+
+
 def changed_meanwhile() -> ServiceException:
     return refusal(
         "PreconditionFailedException",

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.lambda_ import checks, making, packages, publishing, signing
+from fogbank.services.lambda_ import checks, making, packages, publishing, runtimes, signing
 from fogbank.services.lambda_.addresses import address_of, arn, arn_of, function_at, get_version, number_of, version_at
 from fogbank.services.lambda_.describing import configuration
-from fogbank.services.lambda_.faults import conflict, invalid, no_function
+from fogbank.services.lambda_.faults import conflict, invalid, no_function, too_long
 from fogbank.services.lambda_.listing import page
 from fogbank.services.lambda_.state import (
     ALIASES,
@@ -31,6 +31,7 @@ from fogbank.services.lambda_.state import (
 )
 from fogbank.store import Table
 
+NAME_CHARACTERS = 64
 Q = TypeVar("Q", Policy, EventInvoke, Provisioned, Url)
 
 
@@ -48,6 +49,8 @@ def create_function(ctx: Context, req: Any) -> Answer:
     where = address_of(ctx, req.FunctionName)
     if where.account != ctx.account or where.qualifier:
         raise invalid(f"{req.FunctionName} cannot be the name of a new function.")
+    if len(where.name) > NAME_CHARACTERS:
+        raise too_long("functionName", where.name, NAME_CHARACTERS)
     if FUNCTIONS.get(ctx, *where[:3]) is not None:
         raise conflict(f"Function already exist: {where.name}")
     if req.Runtime is None or not req.Handler:
@@ -76,14 +79,14 @@ def create_function(ctx: Context, req: Any) -> Answer:
         revision=ctx.random.uuid(),
         modified_at_ms=ctx.now,
         package=package,
-        architecture=(req.Architectures or ["x86_64"])[0],
+        architecture=checks.architecture(ctx, req.Architectures, runtimes.MACHINE),
         **fields,
     )
     version = checks.whole(ctx, version)
     checks.granted(ctx, version, package)
     version = checks.sealed_environment(ctx, version, (req.Environment.Variables if req.Environment is not None else None) or {})
     FUNCTIONS.put(ctx, function)
-    VERSIONS.put(ctx, version)
+    publishing.put(ctx, version)
     if req.Publish:
         version = publishing.publish(ctx, function, version)
     return configuration(ctx, version, version.label if version.number else "")

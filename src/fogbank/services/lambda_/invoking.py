@@ -43,6 +43,15 @@ def check_payload(payload: bytes, most: int) -> None:
         raise refusal("InvalidRequestContentException", f"Could not parse request body into json: {problem}") from None
 
 
+def _asked(ctx: Context, req: Any) -> tuple[Address, bytes]:
+    """What is to be invoked, and with what; where it is only to be looked at (DryRun), it is there."""
+    _check_members(ctx, req)
+    where = address_of(ctx, req.FunctionName, req.Qualifier)
+    if req.InvocationType == "DryRun":
+        version_at(ctx, where)
+    return where, req.Payload or b"{}"
+
+
 def _check_members(ctx: Context, req: Any) -> None:
     if getattr(req, "DurableExecutionName", None) is not None:
         raise NotImplementedOperation("lambda", ctx.operation, "with DurableExecutionName (durable functions)")
@@ -65,11 +74,8 @@ def invoke(ctx: Context, req: Any) -> Answer:
     Errors: ResourceNotFoundException, TooManyRequestsException, InvalidRequestContentException, RequestTooLargeException,
     RecursiveInvocationException, KMSAccessDeniedException. Source: API reference, Invoke.
     """
-    _check_members(ctx, req)
-    where = address_of(ctx, req.FunctionName, req.Qualifier)
-    payload = req.Payload or b"{}"
+    where, payload = _asked(ctx, req)
     if req.InvocationType == "DryRun":
-        version_at(ctx, where)
         return {"StatusCode": 204}
     if req.InvocationType == "Event":
         check_payload(payload, EVENT_BYTES)
@@ -111,11 +117,8 @@ def invoke_with_response_stream(ctx: Context, req: Any) -> Answer:
 
     Errors: those of Invoke. Source: API reference, InvokeWithResponseStream.
     """
-    _check_members(ctx, req)
-    where = address_of(ctx, req.FunctionName, req.Qualifier)
-    payload = req.Payload or b"{}"
+    where, payload = _asked(ctx, req)
     if req.InvocationType == "DryRun":
-        version_at(ctx, where)
         return {"StatusCode": 204}
     check_payload(payload, REQUEST_BYTES)
     stream = running.stream(ctx, where, payload, request_id=request_id(ctx), client_context=req.ClientContext or "")

@@ -10,7 +10,7 @@ from fogbank.kernel.arn import Arn, partition_of
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.lambda_ import packages, policies
-from fogbank.services.lambda_.addresses import stamp
+from fogbank.services.lambda_.addresses import number_of, stamp
 from fogbank.services.lambda_.faults import changed_meanwhile, invalid, not_found
 from fogbank.services.lambda_.listing import page
 from fogbank.services.lambda_.state import LAYER_VERSIONS, LAYERS, Layer, LayerVersion
@@ -35,6 +35,8 @@ def _named(ctx: Context, text: str) -> tuple[str, str, str]:
     parsed = Arn.parse(text)
     if parsed is None:
         return ctx.account, ctx.region, text
+    if parsed.region != ctx.region:
+        raise not_found(f"Layers from '{parsed.region}' are not reachable in this region ('{ctx.region}')")
     return parsed.account, parsed.region, parsed.resource.split(":")[1]
 
 
@@ -42,9 +44,10 @@ def version_of_arn(at: At, arn: str) -> LayerVersion | None:
     """A layer's version by its ARN; also a deleted one."""
     parsed = Arn.parse(arn)
     parts = parsed.resource.split(":") if parsed is not None else []
-    if parsed is None or len(parts) != 3 or not parts[2].isdecimal():
+    number = number_of(parts[2]) if len(parts) == 3 else None
+    if parsed is None or number is None:
         return None
-    return LAYER_VERSIONS.get(at, parsed.account, parsed.region, parts[1], int(parts[2]))
+    return LAYER_VERSIONS.get(at, parsed.account, parsed.region, parts[1], number)
 
 
 def layer_versions(ctx: Context, arns: Iterable[str]) -> list[LayerVersion]:

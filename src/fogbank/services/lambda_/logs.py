@@ -8,7 +8,8 @@ from typing import Any
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.sandbox.function import Lines
-from fogbank.services.lambda_.making import acting_for, of_key
+from fogbank.services.lambda_.making import of_key
+from fogbank.services.lambda_.roles import session
 
 BATCH_EVENTS = 10_000
 BATCH_BYTES = 900_000
@@ -26,7 +27,7 @@ def gather(ctx: Context, items: list[Any]) -> None:
         streams.setdefault((lines.region, lines.log_group, lines.log_stream, lines.function_key), []).append(lines)
     for (region, group, stream, key), parts in streams.items():
         where, role_arn = of_key(key)
-        role = acting_for(where.name, role_arn)
+        role = session(where.name, role_arn)
         events: list[Event] = [
             {"timestamp": ctx.at_machine(at_ms), "message": text[:EVENT_BYTES] or " "} for part in parts for at_ms, text in part.lines
         ]

@@ -14,17 +14,21 @@ from fogbank.sandbox.function import Credentials
 from fogbank.sandbox.function import Function as Runnable
 from fogbank.services.lambda_ import encryption, packages
 from fogbank.services.lambda_.addresses import Address, arn_of
-from fogbank.services.lambda_.checks import PRINCIPAL
 from fogbank.services.lambda_.describing import log_group
 from fogbank.services.lambda_.faults import refusal
 from fogbank.services.lambda_.layers import version_of_arn
 from fogbank.services.lambda_.memory import memory_of
+from fogbank.services.lambda_.roles import PRINCIPAL, role_of
 from fogbank.services.lambda_.state import Function, Package, Version
 from fogbank.store.vault import Seal
 
 RENEWED_MS = 300_000
 """So long before their end credentials are replaced."""
 SESSION_MS = 3_600_000
+
+
+XRAY_DAEMON = "127.0.0.1:2000"
+"""Where functions send their segments to."""
 
 
 def key_of(function: Function, version: Version) -> str:
@@ -37,16 +41,6 @@ def of_key(key: str) -> tuple[Address, str]:
     """Which version's environment a key is, and the role that it runs as."""
     account, region, name, label, _, _, role = key.split("/", 6)
     return Address(account, region, name, label), role
-
-
-def role_of(version: Version) -> Role:
-    """The execution role, as a service acts with it on the function's behalf."""
-    return acting_for(version.name, version.role)
-
-
-def acting_for(function: str, role_arn: str) -> Role:
-    """A role in a session of the function's name, in the 2 to 64 characters that one has."""
-    return Role(role_arn, PRINCIPAL, function[:64].ljust(2, "_"))
 
 
 def runnable(ctx: Context, function: Function, version: Version) -> Runnable:
@@ -81,6 +75,7 @@ def runnable(ctx: Context, function: Function, version: Version) -> Runnable:
         tmp_mb=version.tmp_mb,
         log_group=log_group(version),
         log_format=version.log_format,
+        daemon=XRAY_DAEMON,
         origin="snap-start" if version.snap_start == "PublishedVersions" and version.number else "on-demand",
         application_log_level=version.application_log_level,
         system_log_level=version.system_log_level,
@@ -103,7 +98,7 @@ def credentials(ctx: Context, version: Version) -> Credentials:
     def assume(own: Context) -> Credentials:
         members = {"RoleArn": version.role, "RoleSessionName": role_of(version).session_name}
         acting = Acting(PRINCIPAL, arn_of(version), version.account)
-        made = own.call("sts", "AssumeRole", members, acting=acting)["Credentials"]
+        made = own.traced("").call("sts", "AssumeRole", members, acting=acting)["Credentials"]
         return Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"])
 
     try:

@@ -6,10 +6,13 @@ from typing import Any
 
 import msgspec
 
+from fogbank.access import grammar
 from fogbank.kernel.arn import partition_of
+from fogbank.kernel.errors import ServiceException
 from fogbank.services.lambda_.faults import conflict, invalid, not_found, refusal
 
 POLICY_BYTES = 20_480
+_NOBODY = "The provided principal was invalid. Please check the principal and try again."
 Statement = dict[str, Any]
 
 
@@ -27,7 +30,10 @@ def _document(kept: list[Statement]) -> str:
 
 
 def added(document: str, statement: Statement) -> str:
-    """A policy with one statement more. Errors: ResourceConflictException, PolicyLengthExceededException."""
+    """A policy with one statement more.
+
+    Errors: ResourceConflictException, InvalidParameterValueException (of its principal), PolicyLengthExceededException.
+    """
     kept = statements(document)
     if any(one.get("Sid") == statement["Sid"] for one in kept):
         raise conflict(
@@ -35,6 +41,10 @@ def added(document: str, statement: Statement) -> str:
             "existing statement."
         )
     whole = _document([*kept, statement])
+    try:
+        grammar.read(whole, "resource")
+    except ServiceException:
+        raise invalid(_NOBODY) from None
     if len(whole.encode()) > POLICY_BYTES:
         raise refusal(
             "PolicyLengthExceededException",
@@ -64,4 +74,4 @@ def principal(given: str, region: str) -> Any:
         return {"AWS": given}
     if given.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return {"Service": given}
-    raise invalid("The provided principal was invalid. Please check the principal and try again.")
+    raise invalid(_NOBODY)

@@ -16,6 +16,12 @@ from fogbank.services.lambda_.state import FUNCTIONS, VERSIONS, Function, Versio
 from fogbank.store import change
 
 
+def put(ctx: Context, version: Version) -> None:
+    """Keeps a version, which will be invoked soon."""
+    VERSIONS.put(ctx, version)
+    ctx.later("lambda.expect", [version.account, version.region, version.name, version.number])
+
+
 def publish(ctx: Context, function: Function, version: Version, description: str | None = None) -> Version:
     """The next version, made of $LATEST; the last one again where nothing has changed since."""
     before = get_version(ctx, function, function.last_version) if function.last_version else None
@@ -24,7 +30,7 @@ def publish(ctx: Context, function: Function, version: Version, description: str
         return before
     made = change(made, revision=ctx.random.uuid(), modified_at_ms=ctx.now)
     FUNCTIONS.put(ctx, change(function, last_version=made.number))
-    VERSIONS.put(ctx, made)
+    put(ctx, made)
     return made
 
 

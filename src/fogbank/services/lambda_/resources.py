@@ -1,6 +1,7 @@
 """Functions, versions and aliases as CloudFormation has them; `resource_parts` has what belongs to them.
 
-Inline code (`Code/ZipFile`) is the text of a module `index`, of Python or Node.js.
+Inline code (`Code/ZipFile`) is the text of a module `index`, of Python or Node.js. `inline` has the modules that come with it where it
+asks for them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 from fogbank.kernel.context import Context
@@ -35,7 +37,11 @@ _DEFAULTS: dict[str, Any] = {
 }
 """The properties that UpdateFunctionConfiguration changes, and what each is again when it is taken away."""
 _NAMES = Names("KmsKeyArn=KMSKeyArn")
-_INLINE = {"python": "index.py", "nodejs": "index.js"}
+_INLINE = {
+    "python": ("index.py", "cfnresponse", "cfnresponse.py", "cfnresponse.py"),
+    "nodejs": ("index.js", "cfn-response", "cfn-response.js", "node_modules/cfn-response/index.js"),
+}
+"""Runtimes that take inline code: its file; the module by which it answers CloudFormation, our file of that, and where it lies."""
 
 
 def _configuration(properties: Properties) -> Properties:
@@ -59,12 +65,21 @@ def _code(properties: Properties) -> Properties:
     family = next((name for name in _INLINE if str(properties.get("Runtime", "")).startswith(name)), None)
     if family is None:
         raise ServiceException("InvalidRequest", "ZipFile can only be used with Node.js and Python runtimes.")
+    index, module, file, place = _INLINE[family]
+    modules = {index: source}
+    if module in source:
+        modules[place] = (files("fogbank.services.lambda_") / "inline" / file).read_text()
+    return {**code, "ZipFile": _zipped(modules)}
+
+
+def _zipped(modules: dict[str, str]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        entry = zipfile.ZipInfo(_INLINE[family])
-        entry.external_attr = 0o644 << 16
-        archive.writestr(entry, source)
-    return {**code, "ZipFile": out.getvalue()}
+        for name, text in modules.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, text)
+    return out.getvalue()
 
 
 def _create(ctx: Context, properties: Properties) -> str:

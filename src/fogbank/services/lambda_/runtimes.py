@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from hashlib import sha256
 
 from fogbank.kernel.arn import partition_of
@@ -14,6 +15,8 @@ java8 dotnetcore1.0 dotnetcore2.0 dotnetcore2.1 dotnetcore3.1 dotnet6 go1.x ruby
 DEPRECATED = frozenset(_GONE.split())
 MANAGED = frozenset({"custom"})
 """Runtimes of one's own, from a runtime's ARN: not here."""
+MACHINE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+"""The only architecture whose code runs here."""
 _SNAP_START = {"python": (3, 12), "java": (11, 0), "dotnet": (8, 0)}
 
 

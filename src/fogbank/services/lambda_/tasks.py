@@ -35,6 +35,17 @@ def provision(ctx: Context, where: list[str]) -> Answer:
     return None
 
 
+@task("expect")
+def expect(ctx: Context, key: list[Any]) -> Answer:
+    """Has the workshop make ready for a version's first invocation; not where that would take its role to open something."""
+    function, version = FUNCTIONS.get(ctx, *key[:3]), VERSIONS.get(ctx, *key)
+    if function is None or version is None or ctx.workshop is None:
+        return None
+    if not version.package.key_arn and (version.environment is None or not version.environment.key_arn):
+        ctx.workshop.expect(making.runnable(ctx, function, version))
+    return None
+
+
 @task("retire")
 def retire(ctx: Context, key: str) -> Answer:
     """Lets the environments of a version go that will not be invoked any more."""

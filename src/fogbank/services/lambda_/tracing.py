@@ -18,13 +18,12 @@ from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.telemetry import SPANS
 from fogbank.sandbox.function import Outcome
 from fogbank.services.lambda_.addresses import arn_of
-from fogbank.services.lambda_.making import role_of
+from fogbank.services.lambda_.roles import may
 from fogbank.services.lambda_.state import Version
 
-PUT_SEGMENTS = "xray:PutTraceSegments"
 _RATE_PER_S, _ONE_IN = 1, 20
 _INVOKING = frozenset({"Invoke", "InvokeWithResponseStream"})
-"""Operations whose own span is the service's segment."""
+"""Operations whose own span is the service's segment, where they are called from outside."""
 
 Document = dict[str, Any]
 
@@ -50,7 +49,7 @@ class Followed(NamedTuple):
 
 def begin(ctx: Context, version: Version, request_id: str) -> tuple[str, Followed | None]:
     """The header that a function runs under, and how its invocation is followed."""
-    said = dict(part.strip().partition("=")[::2] for part in ctx.trace.split(";"))
+    said = _parts(ctx.trace)
     decision = said.get("Sampled", "")
     sampled = decision == "1" or (decision != "0" and version.tracing == "Active" and _samples(ctx, version))
     digits = ctx.random.hex
@@ -59,12 +58,17 @@ def begin(ctx: Context, version: Version, request_id: str) -> tuple[str, Followe
     if not sampled:
         return f"Root={trace};Parent={said.get('Parent') or digits(16)};Sampled=0{rest}", None
     parent = said.get("Parent", "")
-    service = "" if decision == "1" and ctx.operation in _INVOKING else digits(16)
+    called = decision == "1" and ctx.request is not None and ctx.operation in _INVOKING
+    service = "" if called else digits(16)
     function = digits(16) if _may_tell(ctx, version) else ""
     followed = Followed(
         trace, parent, service, function, version.name, arn_of(version), version.account, version.region, ctx.now, request_id
     )
     return f"Root={trace};Parent={function or service or parent};Sampled=1{rest}", followed
+
+
+def _parts(header: str) -> dict[str, str]:
+    return dict(part.strip().partition("=")[::2] for part in header.split(";"))
 
 
 def _samples(ctx: Context, version: Version) -> bool:
@@ -74,7 +78,7 @@ def _samples(ctx: Context, version: Version) -> bool:
 
 def _may_tell(ctx: Context, version: Version) -> bool:
     try:
-        return ctx.as_role(role_of(version)).may(PUT_SEGMENTS, "*")
+        return may(ctx, version, "xray:PutTraceSegments", "*")
     except ServiceException:
         return False
 
@@ -86,10 +90,7 @@ def tell(ctx: Context, followed: Followed, outcome: Outcome) -> None:
     over_ms = running_ms + outcome.duration_ms
     end_ms = max(over_ms, float(ctx.now))
     failed = _failed(ctx, outcome)
-    if followed.service:
-        document = _segment(followed, followed.service, followed.parent, "AWS::Lambda", start_ms, end_ms)
-        document |= {"resource_arn": followed.arn, "http": {"response": {"status": 200}}, "aws": {"request_id": followed.request_id}}
-        _put(ctx, followed, document | ({"error": True} if failed else {}))
+    _tell_service(ctx, followed, start_ms, end_ms, 200, {"error": True} if failed else {})
     if not followed.function:
         return
     document = _segment(followed, followed.function, followed.service or followed.parent, "AWS::Lambda::Function", start_ms, end_ms)
@@ -113,10 +114,17 @@ def tell(ctx: Context, followed: Followed, outcome: Outcome) -> None:
 
 def tell_throttled(ctx: Context, followed: Followed) -> None:
     """Tells of an invocation that there was no room for."""
-    if followed.service:
-        document = _segment(followed, followed.service, followed.parent, "AWS::Lambda", followed.began_ms, ctx.now)
-        document |= {"resource_arn": followed.arn, "http": {"response": {"status": 429}}, "aws": {"request_id": followed.request_id}}
-        _put(ctx, followed, document | {"error": True, "throttle": True})
+    _tell_service(ctx, followed, followed.began_ms, ctx.now, 429, {"error": True, "throttle": True})
+
+
+def _tell_service(ctx: Context, followed: Followed, start_ms: float, end_ms: float, status: int, more: Document) -> None:
+    """The service's segment. A task has a span in each of its attempts, of which the last is told: that is the parent."""
+    if not followed.service:
+        return
+    parent = _parts(ctx.trace).get("Parent") or followed.parent
+    document = _segment(followed, followed.service, parent, "AWS::Lambda", start_ms, end_ms)
+    about = {"resource_arn": followed.arn, "http": {"response": {"status": status}}, "aws": {"request_id": followed.request_id}}
+    _put(ctx, followed, document | about | more)
 
 
 def _segment(followed: Followed, id: str, parent: str, origin: str, start_ms: float, end_ms: float) -> Document:

@@ -11,7 +11,7 @@ from fogbank.services.lambda_.addresses import arn_of, latest, named
 from fogbank.services.lambda_.describing import configuration
 from fogbank.services.lambda_.faults import changed_meanwhile, invalid
 from fogbank.services.lambda_.functions import remove
-from fogbank.services.lambda_.state import VERSIONS, Function, Version
+from fogbank.services.lambda_.state import Function, Version
 from fogbank.store import change
 
 
@@ -34,7 +34,7 @@ def update_function_code(ctx: Context, req: Any) -> Answer:
     function, before = _latest(ctx, req)
     looked = packages.take(ctx, req)
     signing.check(ctx, function.signing_config)
-    architecture = (req.Architectures or [before.architecture])[0]
+    architecture = checks.architecture(ctx, req.Architectures, before.architecture)
     package = packages.keep(ctx, looked, req.SourceKMSKeyArn or "", arn_of(function))
     version = change(before, package=package, architecture=architecture, revision=ctx.random.uuid(), modified_at_ms=ctx.now)
     version = checks.whole(ctx, version, before)
@@ -43,7 +43,7 @@ def update_function_code(ctx: Context, req: Any) -> Answer:
         ctx.blobs.drop(ctx, package.blob)
         return configuration(ctx, version)
     remove(ctx, function, before)
-    VERSIONS.put(ctx, version)
+    publishing.put(ctx, version)
     if req.Publish:
         version = publishing.publish(ctx, function, version)
     return configuration(ctx, version, version.label if version.number else "")
@@ -71,6 +71,6 @@ def update_function_configuration(ctx: Context, req: Any) -> Answer:
         version = checks.sealed_environment(ctx, version, encryption.variables(ctx, before.environment, arn_of(function)))
     if version.role != before.role:
         checks.granted(ctx, version, version.package)
-    VERSIONS.put(ctx, version)
+    publishing.put(ctx, version)
     ctx.later("lambda.retire", making.key_of(function, before))
     return configuration(ctx, version)

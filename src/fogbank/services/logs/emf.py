@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from fogbank.kernel.telemetry import Measure
+from fogbank.services.logs.measuring import Dimensions, measure
 
 MARK = '"CloudWatchMetrics"'
 METRICS_LIMIT = 100
@@ -24,7 +25,6 @@ UNITS = frozenset([*_SIZES, *[f"{size}/Second" for size in _SIZES], "Seconds", "
                    "Count/Second", "None"])  # fmt: skip
 PARSING, VALIDATION = "EMFParsingErrors", "EMFValidationErrors"
 _decode = msgspec.json.Decoder().decode
-Dimensions = tuple[tuple[str, str], ...]
 
 
 class _Invalid(Exception):
@@ -62,7 +62,10 @@ def _measures(account: str, region: str, document: Any, now_ms: int) -> Iterator
             name, unit, step_s = _definition(metric)
             for value in _values(document.get(name)):
                 for dimensions in sets:
-                    yield Measure(account, region, directive["Namespace"], name, dimensions, value, unit, at_ms, step_s)
+                    found = measure(account, region, directive["Namespace"], name, dimensions, value, unit, at_ms, step_s)
+                    if found is None:
+                        raise _Invalid
+                    yield found
 
 
 def _list(value: Any) -> list[Any]:

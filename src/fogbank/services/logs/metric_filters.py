@@ -15,10 +15,11 @@ from fogbank.kernel import paging
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.kernel.telemetry import MEASURES, Measure
+from fogbank.kernel.telemetry import MEASURES
 from fogbank.services.logs import patterns
 from fogbank.services.logs.chunks import Event
 from fogbank.services.logs.faults import bad_token, invalid, missing, not_here
+from fogbank.services.logs.measuring import measure
 from fogbank.services.logs.names import group_at
 from fogbank.services.logs.patterns.literals import as_number, text_of
 from fogbank.services.logs.state import (
@@ -221,4 +222,6 @@ def emit(ctx: Context, group: Group, events: Sequence[Event]) -> None:
 
 
 def _tell(ctx: Context, one: MetricFilter, by: tuple[tuple[str, str], ...], value: float, at_ms: int) -> None:
-    ctx.tell(MEASURES, Measure(one.account, one.region, one.namespace, one.metric, by, value, one.unit, at_ms))
+    found = measure(one.account, one.region, one.namespace, one.metric, by, value, one.unit, at_ms)
+    if found is not None:
+        ctx.tell(MEASURES, found)

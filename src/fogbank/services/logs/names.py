@@ -10,7 +10,7 @@ from typing import Any
 from fogbank.kernel.arn import Arn, partition_of
 from fogbank.kernel.context import Context
 from fogbank.services.logs.faults import invalid, no_group, no_stream
-from fogbank.services.logs.state import DESTINATIONS, GROUPS, QUERIES, STREAMS, Group, Stream
+from fogbank.services.logs.state import DESTINATIONS, GROUPS, QUERIES, STREAMS, Destination, Group, Stream
 
 _group_name = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}").fullmatch
 _PLAIN = frozenset({"TagResource", "UntagResource", "ListTagsForResource"})
@@ -119,7 +119,8 @@ def destination_of_request(ctx: Context, req: Any) -> str | None:
     if (name := getattr(req, "destinationName", None)) is not None:
         return destination_arn(ctx.account, ctx.region, name)
     arn: str | None = getattr(req, "destinationArn", None) or getattr(req, "resourceArn", None)
-    return arn if arn is not None and ":destination:" in arn and arn.split(":", 3)[2] == "logs" else None
+    parts = Arn.parse(arn) if arn is not None else None
+    return arn if parts is not None and parts.service == "logs" and parts.resource.startswith("destination:") else None
 
 
 def group_by_arn(ctx: Context, arn: str) -> Group | None:
@@ -132,13 +133,16 @@ def tags_of_group(ctx: Context, arn: str) -> Mapping[str, str] | None:
     return group.tags if group is not None else None
 
 
+def _destination_by_arn(ctx: Context, arn: str) -> Destination | None:
+    parts = Arn.parse(arn)
+    return DESTINATIONS.get(ctx, parts.account, parts.region, parts.resource.removeprefix("destination:")) if parts is not None else None
+
+
 def tags_of_destination(ctx: Context, arn: str) -> Mapping[str, str] | None:
-    parts = arn.split(":")
-    found = DESTINATIONS.get(ctx, parts[4], parts[3], parts[6])
+    found = _destination_by_arn(ctx, arn)
     return found.tags if found is not None else None
 
 
 def policy_of_destination(ctx: Context, arn: str) -> str | None:
-    parts = arn.split(":")
-    found = DESTINATIONS.get(ctx, parts[4], parts[3], parts[6])
+    found = _destination_by_arn(ctx, arn)
     return found.policy or None if found is not None else None

@@ -19,7 +19,7 @@ from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation, task
 from fogbank.services.logs import chunks, encrypting, insights
 from fogbank.services.logs.faults import bad_token, invalid, missing, not_here
-from fogbank.services.logs.insights.program import Counted, Program, Shown
+from fogbank.services.logs.insights.program import Counted, Program, Shown, TooLarge
 from fogbank.services.logs.insights.records import Row
 from fogbank.services.logs.keys import results_arn
 from fogbank.services.logs.names import arn_of, group_at, group_by, group_by_arn
@@ -137,15 +137,15 @@ class Done(NamedTuple):
 
 @task("query")
 def carry_out(ctx: Context, payload: dict[str, Any]) -> Answer:
-    """Runs a query and keeps its results; one that cannot read a group's events (its KMS key is closed) fails, one whose regular
-    expression runs away times out."""
+    """Runs a query and keeps its results; one that cannot read a group's events (its KMS key is closed) or makes too much text fails,
+    one whose regular expression runs away times out."""
     query = QUERIES.get(ctx, ctx.account, ctx.region, payload["id"])
     if query is None or query.status != RUNNING:
         return None
     try:
         done = _run(ctx, query)
         rows, data_key = _keep(ctx, query, done.rows)
-    except (ServiceException, TimeoutError) as problem:
+    except (ServiceException, TimeoutError, TooLarge) as problem:
         done, rows, data_key = Done([], {}), 0, b""
         query = change(query, status=TIMEOUT if isinstance(problem, TimeoutError) else FAILED)
     if query.status == RUNNING:

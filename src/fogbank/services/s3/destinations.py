@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from fogbank.delivery import targets
 from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Acting, Context
 from fogbank.kernel.errors import ServiceException
@@ -20,17 +21,14 @@ PRINCIPAL = "s3.amazonaws.com"
 EVENT_BRIDGE = "eventbridge"
 SUBJECT = "Amazon S3 Notification"
 
-Send = Callable[[Context, Bucket, Arn, str], None]
-
 
 class Kind(NamedTuple):
-    """A kind of destination: its member in a configuration, how it is sent to and tried, what its absence is called."""
+    """A kind of destination: its member in a configuration, how it is tried, what its absence is called."""
 
     service: str
     configurations: str
     member: str
     noun: str
-    send: Send
     look: Callable[[Context, Arn], tuple[str, str, dict[str, Any]]]
     """An operation that tells the caller whether it is there."""
     absent: str
@@ -38,24 +36,6 @@ class Kind(NamedTuple):
 
 def _acting(bucket: Bucket) -> Acting:
     return Acting(PRINCIPAL, bucket.arn, bucket.account)
-
-
-def _to_queue(ctx: Context, bucket: Bucket, arn: Arn, message: str) -> None:
-    members = {"QueueUrl": f"{ctx.endpoint}/{arn.account}/{arn.resource}", "MessageBody": message}
-    ctx.call("sqs", "SendMessage", members, acting=_acting(bucket), region=arn.region)
-
-
-def _to_topic(ctx: Context, bucket: Bucket, arn: Arn, message: str) -> None:
-    members = {"TopicArn": str(arn), "Subject": SUBJECT, "Message": message}
-    ctx.call("sns", "Publish", members, acting=_acting(bucket), region=arn.region)
-
-
-def _to_function(ctx: Context, bucket: Bucket, arn: Arn, message: str) -> None:
-    """A test event is not sent: whether S3 may invoke is asked with a dry run."""
-    how: dict[str, Any] = {"InvocationType": "Event", "Payload": message.encode()}
-    if '"s3:TestEvent"' in message:
-        how = {"InvocationType": "DryRun"}
-    ctx.call("lambda", "Invoke", {"FunctionName": str(arn), **how}, acting=_acting(bucket), region=arn.region)
 
 
 KINDS = {
@@ -66,7 +46,6 @@ KINDS = {
             "QueueConfigurations",
             "QueueArn",
             "queue",
-            _to_queue,
             lambda ctx, arn: ("sqs", "GetQueueUrl", {"QueueName": arn.resource, "QueueOwnerAWSAccountId": arn.account}),
             "QueueDoesNotExist",
         ),
@@ -75,7 +54,6 @@ KINDS = {
             "TopicConfigurations",
             "TopicArn",
             "topic",
-            _to_topic,
             lambda ctx, arn: ("sns", "GetTopicAttributes", {"TopicArn": str(arn)}),
             "NotFoundException",
         ),
@@ -84,7 +62,6 @@ KINDS = {
             "LambdaFunctionConfigurations",
             "LambdaFunctionArn",
             "Lambda function",
-            _to_function,
             lambda ctx, arn: ("lambda", "GetFunction", {"FunctionName": str(arn)}),
             "ResourceNotFoundException",
         ),
@@ -105,8 +82,7 @@ def send(ctx: Context, bucket: Bucket, target: str, message: str) -> None:
         entry = msgspec.json.decode(message)
         ctx.call("events", "PutEvents", {"Entries": [entry]}, acting=_acting(bucket), region=bucket.region)
         return
-    kind, arn = kind_of(target)
-    kind.send(ctx, bucket, arn, message)
+    targets.send(ctx, target, message, _acting(bucket), parameters={"Subject": SUBJECT})
 
 
 def checked(bucket: Bucket, kind: Kind, target: str) -> str:
@@ -126,7 +102,11 @@ def check_reach(ctx: Context, bucket: Bucket, target: str, test: str) -> None:
     try:
         if arn.resource.endswith(".fifo"):
             raise ServiceException("InvalidArgument", "FIFO")
-        send(ctx, bucket, target, test)
+        if kind.service == "lambda":  # it is sent no test event: whether S3 may invoke is asked with a dry run
+            how = {"FunctionName": target, "InvocationType": "DryRun"}
+            ctx.call("lambda", "Invoke", how, acting=_acting(bucket), region=arn.region)
+        else:
+            send(ctx, bucket, target, test)
     except ServiceException as refused:
         why = f"Permissions on the destination {kind.noun} do not allow S3 to publish notifications from this bucket"
         if kind.service == "lambda":

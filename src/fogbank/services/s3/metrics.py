@@ -1,8 +1,9 @@
 """What CloudWatch is told of buckets (AWS/S3): their size each midnight UTC; and requests, where a metrics configuration asks for them.
 
-Storage is told for the midnight at which it is counted: when the clock is moved by days, not for those that were passed over. The tag
-of a filter is looked for on the object as it is after the request. Source: "Amazon S3 metrics and dimensions" in the Amazon S3 User
-Guide.
+Storage that was counted at a midnight is told for all midnights until something else is done: when the clock is moved by days, each has
+its figures. The tag of a filter is looked for on the object as it is after the request.
+
+Source: "Amazon S3 metrics and dimensions" in the Amazon S3 User Guide.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from fogbank.delivery import outbox
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation
-from fogbank.kernel.operation import Answer, task
+from fogbank.kernel.operation import LOOKING, Answer, task
 from fogbank.kernel.seen import Seen
 from fogbank.kernel.telemetry import MEASURES, Measure
 from fogbank.services.s3 import lifespan, log_records, refusals, settings
+from fogbank.services.s3.rules import DAY_MS
 from fogbank.services.s3.state import BUCKETS, CONFIGURATIONS, OBJECTS, VERSIONS, Bucket
 
 NAMESPACE = "AWS/S3"
@@ -112,17 +115,17 @@ def _meets(ctx: Context, bucket: Bucket, key: str | None, filter_: Mapping[str, 
 
 def begin(ctx: Context, bucket: Bucket) -> None:
     """Has a new bucket counted at the next midnight."""
-    _come(ctx, bucket)
+    _come(ctx, bucket, lifespan.midnight(ctx.now + 1))
 
 
-def _come(ctx: Context, bucket: Bucket) -> None:
-    due_ms = lifespan.midnight(ctx.now + 1)
+def _come(ctx: Context, bucket: Bucket, due_ms: int) -> None:
     ctx.later("s3.measure", {"bucket": bucket.name, "created_at_ms": bucket.created_at_ms, "due_ms": due_ms}, at_ms=due_ms)
 
 
-@task("measure")
+@task("measure", looks=True)
 def measure(ctx: Context, payload: dict[str, Any]) -> Answer:
-    """Counts a bucket's objects and bytes, all versions of them, a portion at a time; and comes again at the next midnight."""
+    """Counts a bucket's objects and bytes, all versions of them, a portion at a time; and comes again at the next midnight at which
+    they may be others."""
     bucket = BUCKETS.get(ctx, payload["bucket"])
     if bucket is None or bucket.created_at_ms != payload["created_at_ms"]:
         return None
@@ -143,8 +146,11 @@ def measure(ctx: Context, payload: dict[str, Any]) -> Answer:
     elif not of_versions:
         ctx.later("s3.measure", {**told, "after": None, "of_versions": True})
     else:
-        _tell_storage(ctx, bucket, count, sizes, payload["due_ms"])
-        _come(ctx, bucket)
+        due_ms: int = payload["due_ms"]
+        until_ms = max(outbox.work_ms(ctx, ctx.now, LOOKING), due_ms)
+        for at_ms in range(due_ms, until_ms + 1, DAY_MS):
+            _tell_storage(ctx, bucket, count, sizes, at_ms)
+        _come(ctx, bucket, lifespan.midnight(until_ms + 1))
     return None
 
 

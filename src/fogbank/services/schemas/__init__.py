@@ -1,6 +1,6 @@
 """Amazon EventBridge Schemas: registries of schemas, what discoverers learn of the events on buses, and code for it.
 
-Read in this order: `state` (the model of the data), `addresses` (names and ARNs), `registries`, `schemas` over `contents` (what one may say),
+Read in this order: `state` (the model of the data), `addresses` (names and ARNs), `registries`, `schemas` over `contents` (what they say),
 `published` (the registry aws.events), `finding` (search and export), `inference` (a schema of examples), `discoverers`,
 `discovering`, `bindings` over `code/`, `policies`, `tagging`.
 

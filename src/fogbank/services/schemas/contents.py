@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from fogbank.languages import documents
+
 OPENAPI, JSONSCHEMA = "OpenApi3", "JSONSchemaDraft4"
 DRAFT4 = "http://json-schema.org/draft-04/schema#"
 _COMPONENTS = "#/components/schemas/"
@@ -85,18 +87,13 @@ def _draft4() -> Any:
 def check(kind: str, content: str) -> dict[str, Any]:
     """The document. Raises InvalidContent."""
     try:
-        document = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
+        document = documents.read_object(content)
+    except documents.Malformed as wrong:
         raise InvalidContent(f"it is not JSON: {wrong}") from None
-    if not isinstance(document, dict):
-        raise InvalidContent("it is not a JSON object")
     validator = _openapi() if kind == OPENAPI else _draft4()
     if kind == JSONSCHEMA and document.get("$schema", DRAFT4).rstrip("#") != DRAFT4.rstrip("#"):
         raise InvalidContent(f"$schema must be {DRAFT4}")
-    try:
-        error = next(iter(sorted(validator.iter_errors(document), key=lambda one: list(map(str, one.absolute_path)))), None)
-    except RecursionError:
-        raise InvalidContent("it is nested too deeply") from None
+    error = next(iter(sorted(validator.iter_errors(document), key=lambda one: list(map(str, one.absolute_path)))), None)
     if error is not None:
         where = "/".join(str(step) for step in error.absolute_path)
         raise InvalidContent(f"#/{where}: {error.message}"[:500])

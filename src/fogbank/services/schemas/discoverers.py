@@ -93,11 +93,13 @@ def _role(discoverer: Discoverer) -> Role:
 
 
 def _ask(ctx: Context, discoverer: Discoverer, name: str, **members: Any) -> None:
-    """Of EventBridge. Raises NotFoundException where the bus is gone."""
+    """Of EventBridge. Raises NotFoundException where the bus is gone, BadRequestException where it has a customer's key."""
     members["EventBusName"] = discoverer.source_arn.rpartition("event-bus/")[2]
     try:
         ctx.call("events", name, members, acting=_role(discoverer))
     except ServiceException as refused:
+        if refused.code == "ValidationException":
+            raise bad(refused.message) from None
         if refused.code != "ResourceNotFoundException":
             raise
         raise missing(f"Event bus {discoverer.source_arn} does not exist.") from None

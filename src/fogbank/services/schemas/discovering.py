@@ -8,6 +8,7 @@ import msgspec
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
+from fogbank.languages import documents
 from fogbank.services.schemas import contents, inference, schemas
 from fogbank.services.schemas.addresses import bad
 from fogbank.services.schemas.state import (
@@ -34,15 +35,19 @@ def gather(ctx: Context, items: list[Any]) -> None:
         if where not in heard:
             discoverer = DISCOVERERS.get(ctx, *where)
             heard[where] = discoverer is not None and discoverer.started
-        event = msgspec.json.decode(text)
-        if not heard[where] or not inference.is_event(event):
+        if not heard[where]:
             continue
         try:
-            tree = inference.tree_of(event)
-        except inference.TooDeep:
+            event = documents.read_object(text)
+        except documents.Malformed:  # nested too deeply
+            continue
+        if not inference.is_event(event):
             continue
         key = (account, region, inference.schema_name(event))
-        before = kinds.get(key)
+        learned, before = LEARNED.get(ctx, *key), kinds.get(key)
+        if learned is not None and inference.knows(learned.tree, event):
+            continue
+        tree = inference.tree_of(event)
         kinds[key] = (tree if before is None else inference.merged(before[0], tree), event)
     for (account, region, name), (tree, event) in kinds.items():
         registry = REGISTRIES.get(ctx, account, region, DISCOVERED)
@@ -89,11 +94,8 @@ def get_discovered_schema(ctx: Context, req: Any) -> Answer:
     if len(kinds) > 1:
         raise bad("The events are of more than one source or detail-type.")
     tree: inference.Tree = {}
-    try:
-        for event in events:
-            tree = inference.merged(tree, inference.tree_of(event))
-    except inference.TooDeep:
-        raise bad(f"An event has more than {inference.DEEPEST} levels.") from None
+    for event in events:
+        tree = inference.merged(tree, inference.tree_of(event))
     kind = kinds.pop()
     document = inference.plain_document(tree) if kind is None else inference.document(tree, *kind)
     if req.Type == contents.JSONSCHEMA:
@@ -104,9 +106,6 @@ def get_discovered_schema(ctx: Context, req: Any) -> Answer:
 def _parsed(text: str) -> dict[str, Any]:
     """Raises BadRequestException."""
     try:
-        event = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as wrong:
-        raise bad(f"An event is not valid JSON: {wrong}.") from None
-    if not isinstance(event, dict):
-        raise bad("An event must be a JSON object.")
-    return event
+        return documents.read_object(text)
+    except documents.Malformed as wrong:
+        raise bad(f"An event is not a valid JSON object: {wrong}.") from None

@@ -15,23 +15,16 @@ Tree = dict[str, Any]
 
 ENVELOPE = ("detail-type", "resources", "detail", "id", "source", "time", "region", "version", "account")
 EVENT = "AWSEvent"
-DEEPEST = 255
 
 _moment = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)").fullmatch
 _word = re.compile(r"[A-Za-z0-9]+").findall
 
 
-class TooDeep(ValueError):
-    """An event with more levels than there may be."""
-
-
 # Learning
 
 
-def tree_of(value: Any, depth: int = 0) -> Tree:
-    """The tree of one example. Raises TooDeep."""
-    if depth > DEEPEST:
-        raise TooDeep
+def tree_of(value: Any) -> Tree:
+    """The tree of one example."""
     match value:
         case None:
             return {"null": True}
@@ -46,10 +39,10 @@ def tree_of(value: Any, depth: int = 0) -> Tree:
         case list():
             items: Tree = {}
             for item in value:
-                items = merged(items, tree_of(item, depth + 1))
+                items = merged(items, tree_of(item))
             return {"array": items}
         case _:
-            return {"object": {"fields": {name: tree_of(one, depth + 1) for name, one in value.items()}, "required": sorted(value)}}
+            return {"object": {"fields": {name: tree_of(one) for name, one in value.items()}, "required": sorted(value)}}
 
 
 def merged(one: Tree, other: Tree) -> Tree:
@@ -68,6 +61,30 @@ def merged(one: Tree, other: Tree) -> Tree:
             fields[name] = merged(fields.get(name, {}), tree)
         both["object"] = {"fields": fields, "required": sorted({*ours["required"]} & {*theirs["required"]})}
     return both
+
+
+def knows(tree: Tree, value: Any) -> bool:
+    """Whether an example would change nothing: cheaper than to merge its tree."""
+    match value:
+        case None:
+            return "null" in tree
+        case bool():
+            return "boolean" in tree
+        case int():
+            return "integer" in tree
+        case float():
+            return "number" in tree
+        case str():
+            known = tree.get("string")
+            return known == "" or (known is not None and _moment(value) is not None)
+        case list():
+            return "array" in tree and all(knows(tree["array"], item) for item in value)
+        case _:
+            known = tree.get("object")
+            if known is None or not all(name in value for name in known["required"]):
+                return False
+            fields = known["fields"]
+            return all(name in fields and knows(fields[name], one) for name, one in value.items())
 
 
 # Naming

@@ -18,6 +18,7 @@ from fogbank.kernel.resource_types import (
     given,
     not_updatable,
     pairs,
+    parsed,
     tags,
 )
 from fogbank.wire import instants
@@ -188,7 +189,7 @@ def _create_policy(ctx: Context, properties: Properties) -> str:
 def _read_policy(ctx: Context, arn: str) -> Properties:
     name = _name_of("registry", arn)
     held = ctx.call("schemas", "GetResourcePolicy", {"RegistryName": name})
-    return {"Id": arn, "RegistryName": name, "Policy": held["Policy"], "RevisionId": held["RevisionId"]}
+    return {"Id": arn, "RegistryName": name, "Policy": parsed(held["Policy"]), "RevisionId": held["RevisionId"]}
 
 
 def _put_policy(ctx: Context, arn: str, before: Properties, after: Properties) -> None:

@@ -5,10 +5,11 @@ Read in this order: `state` (the model of the data), `addresses`, `topic_attribu
 `envelopes` (what targets get), `targets` (sending), `deliveries` and `retries` (what did not go at once), `replaying` (archives of FIFO
 topics). `filters` and `matching` are the language of filter policies; `signing` has the key, `encrypting` what lies on disk, `protection`
 data protection policies. `push` and `phones` are mobile push and text messages: they and mail go into an outbox, `letters`.
-`status_logs` and `counting` tell of all that.
+`status_logs`, `tracing` and `counting` tell of all that.
 
-What is left out: SMS usage reports and SMS delivery logs, audits of sensitive data, push credentials that anybody checks. Publishing is
-not throttled. Signed messages name their certificate on a host of AWS's, as verifiers want it; it is served at that path here (`signing`).
+What is left out: SMS usage reports and SMS delivery logs, audits of sensitive data, push credentials that anybody checks, HTTP digest
+authentication. Publishing is not throttled. Signed messages name their certificate on a host of AWS's, as verifiers want it; it is
+served at that path here (`signing`).
 """
 
 from fogbank.kernel.operation import Resource, Service

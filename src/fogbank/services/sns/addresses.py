@@ -11,6 +11,7 @@ from fogbank.kernel.context import Context
 from fogbank.services.sns.faults import invalid, not_found
 from fogbank.services.sns.state import SUBSCRIPTIONS, TOPICS, Subscription, Topic
 
+PRINCIPAL = "sns.amazonaws.com"
 _SOURCE_OWNERS = "apigateway cloudwatch codecommit devops-guru ds elasticache gamelift lambda rds redshift ses sms-voice sns ssm-incidents"
 SOURCE_OWNERS = frozenset(f"{name}.amazonaws.com" for name in _SOURCE_OWNERS.split())
 """The services that still say `aws:SourceOwner`, which a topic's default policy asks for."""
@@ -77,15 +78,20 @@ def split(arn: str) -> tuple[str, str]:
     return ":".join(parts[:6]), parts[6]
 
 
-def subscription_at(ctx: Context, arn: str) -> Subscription:
-    """Raises InvalidParameter, NotFound. An unsigned request has no region but the ARN's."""
+def get_subscription(ctx: Context, arn: str) -> Subscription | None:
+    """Raises InvalidParameter. An unsigned request has no region but the ARN's."""
     topic, identity = split(arn)
     found = address(topic)
     if found is None or not identity:
         raise _malformed(arn, "SubscriptionArn")
     if found.region != ctx.region and ctx.principal.kind != "anonymous":
         raise invalid("SubscriptionArn")
-    subscription = SUBSCRIPTIONS.get(ctx, *found, identity)
+    return SUBSCRIPTIONS.get(ctx, *found, identity)
+
+
+def subscription_at(ctx: Context, arn: str) -> Subscription:
+    """Raises InvalidParameter, NotFound."""
+    subscription = get_subscription(ctx, arn)
     if subscription is None:
         raise not_found("Subscription")
     return subscription
@@ -121,7 +127,8 @@ def tags_of(ctx: Context, arn: str) -> Mapping[str, str] | None:
 
 
 def standing(ctx: Context, req: Any, action: str, arn: str) -> tuple[str | None, str]:
-    """A topic's policy and owner. What a subscription's owner does with it needs no leave of the topic's owner."""
+    """A topic's policy and owner. What a subscription's owner does with it needs no leave of the topic's owner; nor does who confirms one,
+    since the token is that leave."""
     if given := getattr(req, "SubscriptionArn", None):
         topic, identity = split(given)
         found = address(topic)
@@ -129,6 +136,8 @@ def standing(ctx: Context, req: Any, action: str, arn: str) -> tuple[str | None,
         if subscription is not None and subscription.owner == ctx.account:
             return None, ctx.account
     named = address(arn)
+    if ctx.operation == "ConfirmSubscription" and named is not None and named.account != ctx.account:
+        return None, ctx.account
     if named is None:  # a platform endpoint
         parts = Arn.parse(arn)
         return None, parts.account if parts else ""

@@ -57,7 +57,7 @@ def confirm_subscription(ctx: Context, req: Any) -> Answer:
     if topic is None:
         raise not_found("Topic")
     signed = ctx.principal.kind != "anonymous"
-    if signed and ctx.account == topic.account:
+    if signed:
         ctx.authorize("sns:ConfirmSubscription", req.TopicArn)
     authenticate = (req.AuthenticateOnUnsubscribe or "false").lower()
     if authenticate not in ("true", "false"):

@@ -15,7 +15,7 @@ from fogbank.services.sns.faults import bad_value, invalid
 from fogbank.services.sns.state import Attribute
 
 SUBJECT_LETTERS = 100
-_name = re.compile(r"(?!(?i:aws\.(?!SNS\.(?:SMS|MOBILE)\.)|amazon\.))(?!\.)(?!.*\.\.)[A-Za-z0-9_.\-]{1,256}(?<!\.)").fullmatch
+_name = re.compile(r"(?!(?i:aws\.(?!SNS\.(?:SMS|MOBILE)\.|MM\.SMS\.)|amazon\.))(?!\.)(?!.*\.\.)[A-Za-z0-9_.\-]{1,256}(?<!\.)").fullmatch
 _type = re.compile(r"(String|Number|Binary)(\.[^\x00-\x1f]+)?").fullmatch
 _token = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}").fullmatch
 _controls = re.compile(r"[\x00-\x1f\x7f]").search

@@ -14,7 +14,7 @@ import msgspec
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
-from fogbank.services.sns import encrypting, retries, status_logs, targets
+from fogbank.services.sns import encrypting, retries, status_logs, targets, tracing
 from fogbank.services.sns.addresses import topic_arn
 from fogbank.services.sns.counting import measure
 from fogbank.services.sns.rendering import Parcel, Target, target_of
@@ -96,7 +96,13 @@ def deliver(ctx: Context, payload: dict[str, Any]) -> Answer:
     policy = retries.http_policy(topic.delivery_policy, delivery.policy) if delivery.protocol in HTTP else None
     if policy is not None and policy.per_second and not payload.get("admitted"):
         return _admit(ctx, payload, policy.per_second)
-    message = encrypting.opened(ctx, delivery.sealed, delivery.data_key)
+    try:
+        message = encrypting.opened(ctx, delivery.sealed, delivery.data_key)
+    except ServiceException as refused:  # who published it may not use the key any more: nobody else can read it
+        if not _put_off(ctx, topic, delivery, refused):
+            _over(ctx, delivery)
+            measure(ctx, topic, "NumberOfNotificationsFailed", 1)
+        return None
     parcel = Parcel(ctx, topic, message)
     try:
         status = targets.send(ctx.traced(message.trace) if message.trace else ctx, parcel, target, policy)
@@ -107,6 +113,7 @@ def deliver(ctx: Context, payload: dict[str, Any]) -> Answer:
         if target.kind == "Notification":
             measure(ctx, topic, "NumberOfNotificationsDelivered", 1)
             status_logs.note(ctx, parcel, target, delivery.attempts + 1, status, ctx.now - delivery.begun_at_ms)
+            tracing.delivered(ctx, parcel, target)
     return None
 
 
@@ -130,17 +137,24 @@ def _target(delivery: Delivery, subscription: Subscription | None) -> Target | N
 def _failed(
     ctx: Context, parcel: Parcel, subscription: Subscription | None, delivery: Delivery, target: Target, refused: ServiceException
 ) -> None:
-    failed = delivery.attempts + 1
-    policy = policy_of(parcel.topic, delivery.protocol, delivery.policy)
-    delay_s = retries.delay_s(policy, failed) if targets.is_passing(refused) else None
-    if delay_s is not None:
-        again = change(delivery, attempts=failed, next_at_ms=ctx.now + int(delay_s * 1000), error=_words(refused))
-        DELIVERIES.put(ctx, again)
-        _set(ctx, again)
+    if _put_off(ctx, parcel.topic, delivery, refused):
         return
     _over(ctx, delivery)
     if subscription is not None and target.kind == "Notification":
-        give_up(ctx, parcel, subscription, target, refused, failed, ctx.now - delivery.begun_at_ms)
+        give_up(ctx, parcel, subscription, target, refused, delivery.attempts + 1, ctx.now - delivery.begun_at_ms)
+
+
+def _put_off(ctx: Context, topic: Topic, delivery: Delivery, refused: ServiceException) -> bool:
+    """Whether there will be another attempt."""
+    failed = delivery.attempts + 1
+    policy = policy_of(topic, delivery.protocol, delivery.policy)
+    delay_s = retries.delay_s(policy, failed) if targets.is_passing(refused) else None
+    if delay_s is None:
+        return False
+    again = change(delivery, attempts=failed, next_at_ms=ctx.now + int(delay_s * 1000), error=_words(refused))
+    DELIVERIES.put(ctx, again)
+    _set(ctx, again)
+    return True
 
 
 def _words(refused: ServiceException) -> str:
@@ -165,6 +179,7 @@ def give_up(
     topic = parcel.topic
     measure(ctx, topic, "NumberOfNotificationsFailed", 1)
     status_logs.note(ctx, parcel, target, attempts, refused.status, dwelt_ms, refused)
+    tracing.delivered(ctx, parcel, target, refused)
     if not subscription.redrive_policy:
         return
     queue: str = msgspec.json.decode(subscription.redrive_policy)["deadLetterTargetArn"]

@@ -16,7 +16,7 @@ import msgspec
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Waiting, task
-from fogbank.services.sns import deliveries, encrypting, filters, protection, status_logs, targets
+from fogbank.services.sns import deliveries, encrypting, filters, protection, status_logs, targets, tracing
 from fogbank.services.sns.counting import measure
 from fogbank.services.sns.rendering import Parcel, target_of
 from fogbank.services.sns.state import SUBSCRIPTIONS, TOPICS, DataKey, Message, Subscription, Topic
@@ -84,6 +84,8 @@ def _serve(ctx: Context, parcel: Parcel, subscription: Subscription, data_key: D
         return 0
     if topic.feedback:
         status_logs.note(ctx, parcel, target, 1, 200, 0)
+    if topic.tracing:
+        tracing.delivered(ctx, parcel, target)
     return 1
 
 

@@ -138,7 +138,7 @@ def properties_of(attributes: tuple[Attribute, ...]) -> dict[str, Any]:
     return found
 
 
-@lru_cache(4096)
+@lru_cache(1024)
 def read(text: str, scope: str) -> Filter:
     """Raises InvalidFilter."""
     if len(text.encode()) > BYTES_LIMIT:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from fogbank.kernel import paging
@@ -55,13 +56,16 @@ def send(ctx: Context, account: str, region: str, number: str, text: str, messag
     if len(text) > SMS_LETTERS:
         raise invalid("Message too long")
     settings = SMS_SETTINGS.get(ctx, account, region) or SmsSettings(account=account, region=region)
-    attributes = {a.name.removeprefix(_SMS): a.text for a in message.attributes if a.name.startswith(_SMS)}
+    attributes = _read(message)
     kind = attributes.get("SMSType") or settings.attributes.get("DefaultSMSType") or "Promotional"
     dimensions = (("Country", "US" if number.startswith("+1") else "unknown"), ("SMSType", kind))
     phone = PHONES.get(ctx, account, region, number)
     if phone is not None and phone.opted_out:
         measure_message(ctx, account, region, "SMSSuccessRate", 0, dimensions)
         raise ServiceException("OptedOutException", "Phone number has opted out of receiving messages")
+    if _dearer(attributes.get("MaxPrice")):
+        measure_message(ctx, account, region, "SMSSuccessRate", 0, dimensions)
+        return
     _spend(ctx, settings)
     measure_message(ctx, account, region, "SMSSuccessRate", 1, dimensions)
     sender = attributes.get("SenderID") or settings.attributes.get("DefaultSenderID") or "NOTICE"
@@ -77,6 +81,26 @@ def send(ctx: Context, account: str, region: str, number: str, text: str, messag
         subject=kind,
         source_arn=source_arn,
     )
+
+
+def _read(message: Message) -> dict[str, str]:
+    """What a message says of how it is to be sent. Raises InvalidParameter, NotImplemented."""
+    for attribute in message.attributes:
+        if attribute.name.startswith("AWS.MM.SMS."):
+            raise NotImplementedOperation("sns", "Publish", f"with {attribute.name}")
+    said = {a.name.removeprefix(_SMS): a.text for a in message.attributes if a.name.startswith(_SMS)}
+    for name, setting in (("SenderID", "DefaultSenderID"), ("SMSType", "DefaultSMSType")):
+        if name in said and not _SETTINGS[setting](said[name]):
+            raise invalid(f"{_SMS}{name}")
+    return said
+
+
+def _dearer(limit: str | None) -> bool:
+    """Whether a message costs more than its MaxPrice, in USD: then it is not sent."""
+    try:
+        return limit is not None and Decimal(limit) * 100_000 < PRICE_MILLICENTS
+    except InvalidOperation:
+        raise invalid(f"{_SMS}MaxPrice") from None
 
 
 def _spend(ctx: Context, settings: SmsSettings) -> None:
@@ -178,8 +202,10 @@ def get_sms_sandbox_account_status(ctx: Context, req: Any) -> Answer:
 def create_sms_sandbox_phone_number(ctx: Context, req: Any) -> Answer:
     """Adds a destination number to be verified, and sends it a password of six digits (into the outbox), good for 15 minutes.
 
-    At most ten numbers. Errors: InvalidParameter, OptedOut, UserError.
+    At most ten numbers. Errors: InvalidParameter, OptedOut, UserError; NotImplemented for a language other than English.
     """
+    if req.LanguageCode not in (None, "en-US", "en-GB"):
+        raise NotImplementedOperation("sns", "CreateSMSSandboxPhoneNumber", f"with LanguageCode {req.LanguageCode}")
     number = _checked(req.PhoneNumber)
     phone = PHONES.get(ctx, ctx.account, ctx.region, number) or Phone(account=ctx.account, region=ctx.region, number=number)
     if phone.opted_out:

@@ -10,7 +10,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.sns import content, encrypting, phones, protection, push
+from fogbank.services.sns import content, encrypting, phones, protection, push, tracing
 from fogbank.services.sns.addresses import topic_at
 from fogbank.services.sns.counting import measure
 from fogbank.services.sns.envelopes import sequence_number
@@ -159,6 +159,9 @@ def publish_to(ctx: Context, topic: Topic, message: Message, size: int, data_key
             return {"MessageId": original.message_id, "SequenceNumber": sequence_number(original.sequence)}
         message = _numbered(ctx, topic, message, data_key)
         answer["SequenceNumber"] = sequence_number(message.sequence)
+    if topic.tracing:
+        ctx = tracing.under_topic(ctx, topic)
+        message = change(message, trace=ctx.trace)
     measure(ctx, topic, "NumberOfMessagesPublished", 1)
     measure(ctx, topic, "PublishSize", size, "Bytes")
     fan_out(ctx, topic, message, data_key)

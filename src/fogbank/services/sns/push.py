@@ -18,6 +18,7 @@ from fogbank.kernel.context import Acting, Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.sns import envelopes, letters
+from fogbank.services.sns.addresses import PRINCIPAL
 from fogbank.services.sns.counting import measure_message
 from fogbank.services.sns.faults import invalid, not_found
 from fogbank.services.sns.state import APPLICATIONS, BY_TOKEN, DEVICES, Application, Device, Message
@@ -29,9 +30,10 @@ USER_DATA_BYTES = 2048
 _CONTEXT = b"sns.applications"
 _name = re.compile(r"[A-Za-z0-9_.-]{1,256}").fullmatch
 _SECRETS = ("PlatformCredential", "PlatformPrincipal")
-_EVENTS = ("EventEndpointCreated", "EventEndpointDeleted", "EventEndpointUpdated", "EventDeliveryFailure")
+_EVENTS = ("EventEndpointCreated", "EventEndpointDeleted", "EventEndpointUpdated")
 _PLAIN = ("ApplePlatformTeamID", "ApplePlatformBundleID")
-_UNMET = ("SuccessFeedbackRoleArn", "FailureFeedbackRoleArn", "SuccessFeedbackSampleRate")
+_UNMET = ("SuccessFeedbackRoleArn", "FailureFeedbackRoleArn", "SuccessFeedbackSampleRate", "EventDeliveryFailure")
+"""Nothing is logged of push, and what has come into the outbox does not fail later."""
 
 
 # Applications
@@ -204,7 +206,7 @@ def _tell(ctx: Context, application: Application, event: str, device: Device) ->
             "Time": envelopes.instant(ctx.now),
         }
         try:
-            acting = Acting("sns.amazonaws.com", _application_arn(application), application.account)
+            acting = Acting(PRINCIPAL, _application_arn(application), application.account)
             ctx.call("sns", "Publish", {"TopicArn": topic, "Message": msgspec.json.encode(told).decode()}, acting=acting)
         except ServiceException:
             return  # an event that cannot be told does not undo what it tells of

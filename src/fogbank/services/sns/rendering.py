@@ -8,10 +8,8 @@ import msgspec
 
 from fogbank.kernel.context import Acting, Context, Role
 from fogbank.services.sns import envelopes, signing
-from fogbank.services.sns.addresses import arn_of, subscription_arn
+from fogbank.services.sns.addresses import PRINCIPAL, arn_of, subscription_arn
 from fogbank.services.sns.state import Attribute, Message, Subscription, Topic
-
-PRINCIPAL = "sns.amazonaws.com"
 
 
 class Target(NamedTuple):

@@ -67,14 +67,19 @@ def _opened(vault: Any, sealed: bytes) -> Any:
     return load_der_private_key(vault.open(sealed, _CONTEXT), None)
 
 
-def sign(ctx: Context, text: bytes, version: str, region: str) -> tuple[str, str, str]:
-    """Version, signature (version 1: SHA-1, 2: SHA-256; with RSA, in base64) and the certificate's URL."""
+@cache
+def _scheme(version: str) -> tuple[Any, Any]:
+    """The padding and the digest of a signature version."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding
 
+    return padding.PKCS1v15(), hashes.SHA256() if version == "2" else hashes.SHA1()
+
+
+def sign(ctx: Context, text: bytes, version: str, region: str) -> tuple[str, str, str]:
+    """Version, signature (version 1: SHA-1, 2: SHA-256; with RSA, in base64) and the certificate's URL."""
     kept = key(ctx)
-    digest = hashes.SHA256() if version == "2" else hashes.SHA1()
-    signature = _opened(ctx.vault, kept.sealed).sign(text, padding.PKCS1v15(), digest)
+    signature = _opened(ctx.vault, kept.sealed).sign(text, *_scheme(version))
     return version or "1", base64.b64encode(signature).decode(), _url(region, kept.id)
 
 

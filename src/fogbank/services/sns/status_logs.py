@@ -13,8 +13,9 @@ import msgspec
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
+from fogbank.services.sns.addresses import PRINCIPAL
 from fogbank.services.sns.envelopes import instant
-from fogbank.services.sns.rendering import PRINCIPAL, Parcel, Target
+from fogbank.services.sns.rendering import Parcel, Target
 
 LOGGED = {"http": "HTTP", "https": "HTTP", "lambda": "Lambda", "sqs": "SQS", "firehose": "Firehose", "application": "Application"}
 _PRESENT = ("ResourceAlreadyExistsException",)

@@ -14,10 +14,9 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.languages import documents
 from fogbank.services.sns import endpoints, filters, replaying, retries
-from fogbank.services.sns.addresses import subscription_arn, topic_arn
+from fogbank.services.sns.addresses import PRINCIPAL, subscription_arn, topic_arn
 from fogbank.services.sns.faults import invalid
 from fogbank.services.sns.matching import InvalidFilter
-from fogbank.services.sns.rendering import PRINCIPAL
 from fogbank.services.sns.state import WITH_FILTER, Subscription, Topic
 from fogbank.services.sns.topic_attributes import encoded
 

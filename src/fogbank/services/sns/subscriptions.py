@@ -10,7 +10,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.sns import confirming, endpoints, replaying, signing, subscription_attributes
-from fogbank.services.sns.addresses import subscription_arn, subscription_at, topic_arn, topic_at, topic_of
+from fogbank.services.sns.addresses import get_subscription, subscription_arn, subscription_at, topic_arn, topic_at, topic_of
 from fogbank.services.sns.faults import forbidden, invalid
 from fogbank.services.sns.state import BY_ENDPOINT, BY_OWNER, BY_TOPIC, SUBSCRIPTIONS, TOPICS, Subscription, Topic
 from fogbank.services.sns.topic_attributes import LARGE_PROTOCOLS, LARGE_SUBSCRIPTIONS_LIMIT, MESSAGE_BYTES_LIMIT
@@ -86,11 +86,14 @@ def _check_limits(ctx: Context, topic: Topic, protocol: str) -> None:
 def unsubscribe(ctx: Context, req: Any) -> Answer:
     """Ends a subscription: as its owner or the topic's, or without a signature, unless it was confirmed with AuthenticateOnUnsubscribe.
 
-    An HTTP or mail endpoint that did not ask for it as its owner is told so, with a link to subscribe again.
+    An HTTP or mail endpoint that did not ask for it as its owner is told so, with a link to subscribe again. What is no subscription (any
+    more) is no error.
 
-    Errors: InvalidParameter, NotFound, AuthorizationError. Source: API reference, Unsubscribe.
+    Errors: InvalidParameter, AuthorizationError. Source: API reference, Unsubscribe.
     """
-    subscription = subscription_at(ctx, req.SubscriptionArn)
+    subscription = get_subscription(ctx, req.SubscriptionArn)
+    if subscription is None:
+        return None
     arn = topic_arn(subscription.account, subscription.region, subscription.topic)
     if ctx.principal.kind == "anonymous":
         if subscription.authenticate_on_unsubscribe:

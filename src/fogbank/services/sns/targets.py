@@ -7,16 +7,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from fogbank.delivery import http
+from fogbank.delivery import attempts, http
 from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
-from fogbank.kernel.errors import NotImplementedOperation, ServiceException
+from fogbank.kernel.errors import ServiceException
 from fogbank.services.sns import letters, phones, push, retries
 from fogbank.services.sns.endpoints import login_of
 from fogbank.services.sns.rendering import Parcel, Target
 
 TIMEOUT_S = 15
-_THROTTLES = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "ProvisionedThroughputExceeded", "LimitExceeded")
 
 
 class Unanswered(ServiceException):
@@ -29,11 +28,7 @@ class Unanswered(ServiceException):
 
 def is_passing(refused: ServiceException) -> bool:
     """Whether the fault is not the subscriber's: the target may take the message later."""
-    if isinstance(refused, Unanswered):
-        return refused.passing
-    if isinstance(refused, NotImplementedOperation):
-        return False
-    return refused.status >= 500 or any(word in refused.code for word in _THROTTLES)
+    return refused.passing if isinstance(refused, Unanswered) else attempts.may_pass(refused)
 
 
 @lru_cache(4096)

@@ -15,7 +15,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.languages import documents
 from fogbank.services.sns import retries
-from fogbank.services.sns.addresses import arn_of, topic_arn
+from fogbank.services.sns.addresses import PRINCIPAL, arn_of, topic_arn
 from fogbank.services.sns.envelopes import instant
 from fogbank.services.sns.faults import invalid
 from fogbank.services.sns.state import BY_TOPIC, Topic

@@ -56,10 +56,15 @@ def no_queue() -> ServiceException:
     return ServiceException("QueueDoesNotExist", "The specified queue does not exist.")
 
 
+@lru_cache(4096)
+def _key(where: Address | None) -> bytes:
+    """Under which the queue is filed; no queue is under the empty key."""
+    return QUEUES.key(*where) if where else b""
+
+
 def queue_at(ctx: Context, url: str) -> Queue:
     """Raises QueueDoesNotExist."""
-    where = address(url, ctx.region)
-    queue = QUEUES.get(ctx, *where) if where else None
+    queue = QUEUES.at(ctx, _key(address(url, ctx.region)))
     if queue is None:
         raise no_queue()
     return queue
@@ -74,8 +79,7 @@ def own_queue_at(ctx: Context, url: str) -> Queue:
 
 
 def get_queue_by_arn(ctx: Context, arn: str) -> Queue | None:
-    where = address_of_arn(arn)
-    return QUEUES.get(ctx, *where) if where else None
+    return QUEUES.at(ctx, _key(address_of_arn(arn)))
 
 
 def arn_of_request(ctx: Context, req: Any) -> str | None:

@@ -18,6 +18,8 @@ from fogbank.services.sqs.state import Attribute
 
 ATTRIBUTES_LIMIT = 10
 _forbidden = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]").search
+_PLAIN = b"\t\n\r" + bytes(range(0x20, 0x80))
+"""What is allowed of ASCII."""
 _attribute_name = re.compile(r"(?!(?i:aws\.|amazon\.))(?!\.)(?!.*\.\.)[A-Za-z0-9_.\-]{1,256}(?<!\.)").fullmatch
 _attribute_type = re.compile(r"(String|Number|Binary)(\.[^\x00-\x1f]+)?").fullmatch
 _token = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}").fullmatch
@@ -27,7 +29,7 @@ _length = Struct(">I").pack
 
 def check_characters(text: str) -> None:
     """Raises InvalidMessageContents for characters that XML does not allow."""
-    if not (text.isascii() and text.replace("\n", "").isprintable()) and _forbidden(text):
+    if text.encode().translate(None, _PLAIN) if text.isascii() else _forbidden(text):
         raise ServiceException(
             "InvalidMessageContents",
             "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD"

@@ -72,7 +72,7 @@ def _delete(ctx: Context, queue: Queue, entry: Any) -> dict[str, Any]:
     messages.remove(ctx, queue, message)
     metrics.tell(ctx, queue, "NumberOfMessagesDeleted", 1.0)
     due_at_ms = groups.settle(ctx, queue, [message.group]) if queue.fifo else 0
-    messages.count(ctx, queue, -1, -1 if message.receive_count else 0, due_at_ms=due_at_ms)
+    messages.count_gone(ctx, queue, message, due_at_ms)
     return {}
 
 

@@ -12,9 +12,9 @@ from fogbank.kernel.context import Context
 from fogbank.services.sqs import encrypting, groups
 from fogbank.services.sqs.addresses import arn_of
 from fogbank.services.sqs.state import (
-    FRESH,
     HIDDEN,
     INLINE_BYTES,
+    MESSAGES,
     MINUTE_MS,
     TALLIES,
     Attribute,
@@ -22,6 +22,7 @@ from fogbank.services.sqs.state import (
     Message,
     Queue,
     Tally,
+    is_fresh,
     messages_of,
 )
 from fogbank.store import change
@@ -51,13 +52,14 @@ def count(
     expires_at_ms: int = 0,
     due_at_ms: int = 0,
     due_known: bool = False,
-    fresh_from_ms: int = 0,
+    hidden: int = 0,
+    last_fresh: Message | None = None,
 ) -> None:
-    """Adds to the tally of a queue.
+    """Adds to the tally of a queue: `messages`, of them `received` at least once, and `hidden`, that are in HIDDEN.
 
     `expires_at_ms`: when the oldest of added messages expires; sets a sweep if none comes before. `due_at_ms`: when
-    something that was hidden comes due (0: nothing was); `due_known`: and nothing else does earlier. `fresh_from_ms`:
-    where FRESH begins now (0: not known).
+    something that was hidden comes due (0: nothing was); `due_known`: and nothing else does earlier. `last_fresh`: the last
+    message that is not fresh any more.
     """
     tally = TALLIES.get(ctx, queue.contents) or Tally(contents=queue.contents)
     sweep_at_ms = tally.sweep_at_ms
@@ -69,6 +71,11 @@ def count(
         due_at_ms = 0
     elif not due_known and tally.due_at_ms and (not due_at_ms or tally.due_at_ms < due_at_ms):
         due_at_ms = tally.due_at_ms
+    fresh_from_ms, fresh_after = tally.fresh_from_ms, tally.fresh_after
+    if last_fresh is not None:
+        fresh_from_ms, fresh_after = last_fresh.sent_at_ms, last_fresh.sequence
+    if fresh_from_ms > ctx.now:  # the machine's clock was set back
+        fresh_from_ms, fresh_after = ctx.now, 0
     TALLIES.put(
         ctx,
         Tally(
@@ -77,16 +84,25 @@ def count(
             received=tally.received + received,
             sweep_at_ms=sweep_at_ms,
             due_at_ms=due_at_ms,
-            fresh_from_ms=min(fresh_from_ms or tally.fresh_from_ms, ctx.now),  # the machine's clock may have been set back
+            fresh_from_ms=fresh_from_ms,
+            fresh_after=fresh_after,
+            hidden=max(0, tally.hidden + hidden),
             sample_at_ms=tally.sample_at_ms or set_sample(ctx, queue, ctx.now),
             active_at_ms=ctx.now,
         ),
     )
 
 
+def count_gone(ctx: Context, queue: Queue, message: Message, due_at_ms: int = 0) -> None:
+    """Takes a message that is gone out of the tally."""
+    count(ctx, queue, -1, -1 if message.receive_count else 0, due_at_ms=due_at_ms, hidden=0 if is_fresh(message) else -1)
+
+
 def available(ctx: Context, queue: Queue, tally: Tally) -> Iterator[Message]:
     """A standard queue's messages that can be received, by since when."""
-    fresh = FRESH.scan(ctx, queue.contents, at=tally.fresh_from_ms)
+    fresh: Iterator[Message] = iter(())
+    if tally.messages > tally.hidden:
+        fresh = filter(is_fresh, MESSAGES.scan(ctx, queue.contents, after=(tally.fresh_from_ms, tally.fresh_after)))
     if not any_due(ctx, tally):
         return fresh
     due = HIDDEN.scan(ctx, queue.contents, at=tally.due_at_ms, before=ctx.now + 1)
@@ -147,7 +163,7 @@ def bury(ctx: Context, queue: Queue, target: Queue, message: Message) -> None:
     it expires by it. A FIFO one is deduplicated by its own id there.
     """
     messages_of(queue).delete(ctx, message)
-    count(ctx, queue, -1, -1 if message.receive_count else 0)
+    count_gone(ctx, queue, message)
     buried = change(
         message,
         contents=target.contents,
@@ -161,7 +177,8 @@ def bury(ctx: Context, queue: Queue, target: Queue, message: Message) -> None:
     )
     put(ctx, target, buried)
     due_at_ms = groups.join(ctx, target, buried) if target.fifo else ctx.now
-    count(ctx, target, 1, expires_at_ms=buried.sent_at_ms + target.retention_s * 1000, due_at_ms=due_at_ms)
+    expires_at_ms = buried.sent_at_ms + target.retention_s * 1000
+    count(ctx, target, 1, expires_at_ms=expires_at_ms, due_at_ms=due_at_ms, hidden=0 if is_fresh(buried) else 1)
 
 
 def approximate_counts(ctx: Context, queue: Queue, at_ms: int | None = None) -> tuple[int, int, int]:

@@ -220,7 +220,7 @@ def _destination(ctx: Context, source: Queue, move: Move, message: Message) -> Q
 
 def _move(ctx: Context, source: Queue, destination: Queue, message: Message) -> None:
     messages_of(source).delete(ctx, message)
-    messages.count(ctx, source, -1, -1 if message.receive_count else 0)
+    messages.count_gone(ctx, source, message)
     moved = change(
         message,
         contents=destination.contents,

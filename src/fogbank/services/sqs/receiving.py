@@ -118,8 +118,9 @@ def _receive(ctx: Context, queue: Queue, req: Any, wanted: int, visible_at_ms: i
     if any_due:
         due_at_ms = _next_due(ctx, queue, tally) or 0
     received = sum(1 for message in taken if message.receive_count == 1)
-    fresh_from_ms = max([message.sent_at_ms for message in found if is_fresh(message)], default=0)
-    messages.count(ctx, queue, 0, received, due_at_ms=due_at_ms, due_known=any_due, fresh_from_ms=fresh_from_ms)
+    fresh = [message for message in found if is_fresh(message)]
+    last = fresh[-1] if fresh else None
+    messages.count(ctx, queue, 0, received, due_at_ms=due_at_ms, due_known=any_due, hidden=len(fresh), last_fresh=last)
     return taken, None
 
 
@@ -183,7 +184,7 @@ def _clear(ctx: Context, queue: Queue, message: Message, dead_letters: Queue | N
     """Takes a message away that is not to be given any more: past its retention, or received too often."""
     if message.sent_at_ms <= ctx.now - queue.retention_s * 1000:
         messages.remove(ctx, queue, message)
-        messages.count(ctx, queue, -1, -1 if message.receive_count else 0)
+        messages.count_gone(ctx, queue, message)
         return True
     if dead_letters is not None and message.receive_count >= queue.max_receive_count:
         messages.bury(ctx, queue, dead_letters, message)

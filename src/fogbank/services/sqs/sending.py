@@ -28,7 +28,8 @@ def send_message(ctx: Context, req: Any) -> Answer:
     queue = queue_at(ctx, req.QueueUrl)
     answer, added, due_at_ms = _send(ctx, queue, req)
     if added:
-        messages.count(ctx, queue, 1, expires_at_ms=ctx.now + queue.retention_s * 1000, due_at_ms=due_at_ms)
+        expires_at_ms = ctx.now + queue.retention_s * 1000
+        messages.count(ctx, queue, 1, expires_at_ms=expires_at_ms, due_at_ms=due_at_ms, hidden=1 if due_at_ms else 0)
     return answer
 
 
@@ -57,8 +58,9 @@ def send_message_batch(ctx: Context, req: Any) -> Answer:
 
     answer = batches.answer(entries, send)
     if sent:
-        due_at_ms = min([due_at_ms for due_at_ms in sent if due_at_ms], default=0)
-        messages.count(ctx, queue, len(sent), expires_at_ms=ctx.now + queue.retention_s * 1000, due_at_ms=due_at_ms)
+        later = [due_at_ms for due_at_ms in sent if due_at_ms]
+        expires_at_ms = ctx.now + queue.retention_s * 1000
+        messages.count(ctx, queue, len(sent), expires_at_ms=expires_at_ms, due_at_ms=min(later, default=0), hidden=len(later))
     return answer
 
 

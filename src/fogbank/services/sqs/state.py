@@ -11,19 +11,20 @@ which is the order in which they expire. Its `visible_at_ms` is all there is to 
     visible_at_ms > now, receive_count == 0      delayed
     visible_at_ms > now, receive_count > 0       in flight
 
-- Standard: a message is in one of two orders: FRESH, if it could be received as soon as it was sent and never was, or
-  HIDDEN, by `visible_at_ms` (also once that is past). Receiving reads the head of FRESH, and of HIDDEN only when
-  the tally says that something there may have come due. Two orders, because each is added to at its end and emptied
-  from its start: the tally knows where each begins, so that no scan walks over rows that are dead. Sending writes three
-  rows (message, index, tally), receiving four, deleting three; none of it depends on the depth.
+- Standard: a message is fresh, if it could be received as soon as it was sent and never was, or else in HIDDEN, by
+  `visible_at_ms` (also once that is past). The fresh ones are received in the order of MESSAGES itself, HIDDEN is read only
+  when the tally says that something there may have come due. Each of the two orders is added to at its end and emptied
+  from its start: the tally knows where the fresh ones begin and where HIDDEN does, and how many are in HIDDEN, so that no scan
+  walks over rows that are dead, or not fresh. Sending writes two rows (message, tally), receiving and deleting
+  three; none of it depends on the depth.
 - FIFO: BY_GROUP orders the messages of a group; GROUPS has one row for each group that has messages. A group waits
   while any of its messages is in flight, or its first is delayed: then it is in WAITING, by when that ends, else in
   READY, by its first message. In flight are only some of its first ten: one call gives at most ten, and nothing
   more is given before they are back. A FIFO message that was never received is delayed by what its queue says now, not
   by what it said when it was sent.
 - A tally knows what would take long to find out: how many messages there are, how many of them were received at
-  least once (so at least as many as are in flight), for when the next sweep of expired ones is set, and where FRESH,
-  and HIDDEN or WAITING, begin.
+  least once (so at least as many as are in flight), for when the next sweep of expired ones is set, and where the fresh
+  ones, and HIDDEN or WAITING, begin.
 - DUPLICATES remembers for five minutes what was sent to a FIFO queue, ATTEMPTS what was received by an attempt id.
 
 A body and its attributes of more than INLINE_BYTES are kept as a blob, so that receiving does not write them again.
@@ -142,8 +143,9 @@ class Content(Record, frozen=True):
 class Tally(Record, frozen=True, kw_only=True):
     """`received`: messages received at least once and still there. `sweep_at_ms`: 0 where no sweep is set.
 
-    Nothing in FRESH was sent before `fresh_from_ms`. Nothing in HIDDEN or WAITING comes due before `due_at_ms`; 0
-    where nothing is in them. `sample_at_ms`: when what is in the queue is told to CloudWatch next; `active_at_ms`: when it last changed.
+    Every fresh message comes after (`fresh_from_ms`, `fresh_after`), an instant and a sequence. Nothing in HIDDEN or WAITING comes due
+    before `due_at_ms`; 0 where nothing is in them. `hidden`: how many are in HIDDEN (or fewer, in a log from before it was counted).
+    `sample_at_ms`: when what is in the queue is told to CloudWatch next; `active_at_ms`: when it last changed.
     """
 
     contents: int
@@ -154,6 +156,8 @@ class Tally(Record, frozen=True, kw_only=True):
     fresh_from_ms: int = 0
     sample_at_ms: int = 0
     active_at_ms: int = 0
+    fresh_after: int = 0
+    hidden: int = 0
 
 
 class Group(Record, frozen=True, kw_only=True):
@@ -224,7 +228,6 @@ DELETED_QUEUES = Table("sqs.deleted_queues", DeletedQueue, key=("account", "regi
 
 QUEUE_KEYS = Table("sqs.queue_keys", QueueKey, key=("queue", "principal"))
 MESSAGES = Table("sqs.messages", Message, key=("contents", "sent_at_ms", "sequence"))
-FRESH = MESSAGES.index("fresh", "contents", "sent_at_ms", where=is_fresh)
 HIDDEN = MESSAGES.index("hidden", "contents", "visible_at_ms", where=lambda m: not is_fresh(m))
 TALLIES = Table("sqs.tallies", Tally, key=("contents",))
 

@@ -19,6 +19,7 @@ from fogbank.services.sqs.state import (
     QUEUES,
     REST_MS,
     TALLIES,
+    is_fresh,
     messages_of,
 )
 from fogbank.store import change
@@ -49,7 +50,8 @@ def sweep(ctx: Context, payload: dict[str, Any]) -> Answer:
         messages.set_sweep(ctx, queue, sweep_at_ms)
     received = sum(1 for message in expired if message.receive_count)
     TALLIES.put(ctx, change(tally, sweep_at_ms=sweep_at_ms))
-    messages.count(ctx, queue, -len(expired), -received, due_at_ms=due_at_ms)
+    hidden = sum(1 for message in expired if not is_fresh(message))
+    messages.count(ctx, queue, -len(expired), -received, due_at_ms=due_at_ms, hidden=-hidden)
     return None
 
 

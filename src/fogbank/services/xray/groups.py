@@ -6,7 +6,7 @@ from typing import Any
 
 from fogbank.kernel import paging, tags
 from fogbank.kernel.context import Context
-from fogbank.kernel.errors import NotImplementedOperation, ServiceException
+from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.xray.sampling import rule_at
 from fogbank.services.xray.state import GROUPS, RULES, Group, Rule
@@ -57,21 +57,26 @@ def describe(ctx: Context, group: Group) -> dict[str, Any]:
     }
 
 
-def _without_insights(ctx: Context, wanted: Any) -> None:
-    if wanted is not None and (wanted.InsightsEnabled or wanted.NotificationsEnabled):
-        raise NotImplementedOperation("xray", ctx.operation, "with insights")
+def _configured(group: Group, wanted: Any) -> Group:
+    """The group with what a request says of insights. Errors: InvalidRequestException."""
+    if wanted is None:
+        return group
+    insights = group.insights if wanted.InsightsEnabled is None else wanted.InsightsEnabled
+    notifications = group.notifications if wanted.NotificationsEnabled is None else wanted.NotificationsEnabled
+    if notifications and not insights:
+        raise refused("Notifications can only be enabled when insights are enabled.")
+    return change(group, insights=insights, notifications=notifications)
 
 
 @operation("CreateGroup")
 def create_group(ctx: Context, req: Any) -> Answer:
-    """Names a filter expression, for graphs of what it selects. Insights are not made yet.
+    """Names a filter expression, for graphs of what it selects, and for insights into when its services fail.
 
     Errors: InvalidRequestException. Source: API reference, CreateGroup.
     """
     if GROUPS.get(ctx, ctx.account, ctx.region, req.GroupName) is not None:
         raise refused("Group name already exists.")
     compiled(req.FilterExpression)
-    _without_insights(ctx, req.InsightsConfiguration)
     group = Group(
         account=ctx.account,
         region=ctx.region,
@@ -80,6 +85,7 @@ def create_group(ctx: Context, req: Any) -> Answer:
         expression=req.FilterExpression or "",
         tags={tag.Key: tag.Value for tag in req.Tags or ()},
     )
+    group = _configured(group, req.InsightsConfiguration)
     GROUPS.put(ctx, group)
     return {"Group": describe(ctx, group)}
 
@@ -100,13 +106,12 @@ def get_groups(ctx: Context, req: Any) -> Answer:
 
 @operation("UpdateGroup")
 def update_group(ctx: Context, req: Any) -> Answer:
-    """Changes a group's expression. Errors: InvalidRequestException."""
-    group = group_at(ctx, req)
-    _without_insights(ctx, req.InsightsConfiguration)
+    """Changes a group's expression, or whether there are insights. Errors: InvalidRequestException."""
+    group = _configured(group_at(ctx, req), req.InsightsConfiguration)
     if req.FilterExpression is not None:
         compiled(req.FilterExpression)
         group = change(group, expression=req.FilterExpression)
-        GROUPS.put(ctx, group)
+    GROUPS.put(ctx, group)
     return {"Group": describe(ctx, group)}
 
 
@@ -168,20 +173,6 @@ def untag_resource(ctx: Context, req: Any) -> Answer:
 def list_tags_for_resource(ctx: Context, req: Any) -> Answer:
     """A resource's tags. Errors: ResourceNotFoundException."""
     return {"Tags": tags.pairs(_tagged(ctx, req.ResourceARN).tags)}
-
-
-@operation("GetEncryptionConfig")
-def get_encryption_config(ctx: Context, req: Any) -> Answer:
-    """How traces are encrypted: not under a key of KMS."""
-    return {"EncryptionConfig": {"Status": "ACTIVE", "Type": "NONE"}}
-
-
-@operation("PutEncryptionConfig")
-def put_encryption_config(ctx: Context, req: Any) -> Answer:
-    """Type NONE alone: traces under a KMS key are not implemented."""
-    if req.Type != "NONE":
-        raise NotImplementedOperation("xray", "PutEncryptionConfig", "with Type KMS")
-    return {"EncryptionConfig": {"Status": "ACTIVE", "Type": "NONE"}}
 
 
 @operation("GetTraceSegmentDestination")

@@ -13,6 +13,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.kernel.telemetry import Span
+from fogbank.services.xray import encryption, insights
 from fogbank.services.xray.spans import document_of
 from fogbank.services.xray.state import KEPT_MS, SEGMENTS, TOLD, TRACES, Segment, Started, Told
 from fogbank.store.tables import change
@@ -90,9 +91,12 @@ def keep(ctx: Context, account: str, region: str, document: dict[str, Any], pack
     """Adds a segment to its trace."""
     trace, start_ms = document["trace_id"], document["start_time"] * 1000
     end_ms = (document.get("end_time") or 0) * 1000
-    SEGMENTS.put(
-        ctx, Segment(account=account, region=region, trace=trace, id=document["id"], start_ms=start_ms, end_ms=end_ms, document=packed)
+    content, key = encryption.sealed(ctx, account, region, packed)
+    segment = Segment(
+        account=account, region=region, trace=trace, id=document["id"], start_ms=start_ms, end_ms=end_ms, document=content, key=key
     )
+    SEGMENTS.put(ctx, segment)
+    insights.look_soon(ctx, account, region)
     known = TRACES.get(ctx, account, region, trace)
     if known is None:
         _begin_forgetting(ctx)
@@ -114,20 +118,37 @@ def gather(ctx: Context, told: list[Any]) -> None:
         if isinstance(what, Span):
             spans.setdefault((what.account, what.region), []).append(what)
         else:
-            account, region, document = what
-            keep(ctx, account, region, document, msgspec.json.encode(document))
+            _take(ctx, *what)
     for (account, region), few in spans.items():
         _begin_forgetting(ctx)
-        sealed = ctx.vault.seal(_pack(few), _SEALED_FOR)
-        TOLD.insert(ctx, Told(account=account, region=region, at_ms=ctx.now, number=ctx.tx.unique(), sealed=sealed))
+        try:
+            content, key = encryption.sealed(ctx, account, region, _pack(few))
+        except ServiceException:
+            continue  # the account's key cannot be used: these are lost
+        sealed = ctx.vault.seal(content, _SEALED_FOR)
+        TOLD.insert(ctx, Told(account=account, region=region, at_ms=ctx.now, number=ctx.tx.unique(), sealed=sealed, key=key))
+        insights.look_soon(ctx, account, region)
 
 
-def spread(ctx: Context, req: Any) -> None:
-    """Before anybody looks, spans become segments."""
-    if not ctx.operation.startswith(("Get", "BatchGet")):
+def _take(ctx: Context, account: str, region: str, document: dict[str, Any]) -> None:
+    """A segment from inside, if it is one."""
+    try:
+        keep(ctx, account, region, _checked(ctx, document), msgspec.json.encode(document))
+    except (Wrong, ServiceException):
         return
+
+
+def before_reading(ctx: Context, req: Any) -> None:
+    """The operations that show traces find spans as segments."""
+    if ctx.operation.startswith(("Get", "BatchGet")):
+        spread(ctx)
+
+
+def spread(ctx: Context) -> None:
+    """The spans that were told become segments."""
     for told in list(TOLD.scan(ctx, ctx.account, ctx.region)):
-        for span in _spans(ctx.vault.open(told.sealed, _SEALED_FOR)):
+        content = encryption.opened(ctx, told.account, told.region, ctx.vault.open(told.sealed, _SEALED_FOR), told.key)
+        for span in _spans(content):
             document = document_of(span)
             keep(ctx, told.account, told.region, document, msgspec.json.encode(document))
         TOLD.delete(ctx, told)
@@ -155,10 +176,17 @@ def batch_get_traces(ctx: Context, req: Any) -> Answer:
                 "Id": trace,
                 "Duration": round((max(ends) - min(s.start_ms for s in found)) / 1000, 3) if ends else None,
                 "LimitExceeded": size > TRACE_BYTES,
-                "Segments": [{"Id": s.id, "Document": s.document.decode()} for s in _in_order(found)],
+                "Segments": [
+                    {"Id": s.id, "Document": encryption.opened(ctx, s.account, s.region, s.document, s.key).decode()}
+                    for s in _in_order(found)
+                ],
             }
         )
     return {"Traces": traces, "UnprocessedTraceIds": []}
+
+
+def _opened(ctx: Context, segment: Segment) -> str:
+    return encryption.opened(ctx, segment.account, segment.region, segment.document, segment.key).decode()
 
 
 def _in_order(segments: Iterable[Segment]) -> list[Segment]:

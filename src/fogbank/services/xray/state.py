@@ -20,6 +20,8 @@ class Segment(Record, frozen=True, kw_only=True):
     start_ms: float
     end_ms: float = 0
     document: bytes
+    key: bytes = b""
+    """The data key under which the document is sealed, as KMS sealed it; b"": it is not."""
 
 
 class Started(Record, frozen=True, kw_only=True):
@@ -41,6 +43,61 @@ class Told(Record, frozen=True, kw_only=True):
     at_ms: int
     number: int
     sealed: bytes
+    key: bytes = b""
+
+
+class Encryption(Record, frozen=True, kw_only=True):
+    """The KMS key under which an account's traces are sealed, and the data key that does it."""
+
+    account: str
+    region: str
+    key: str
+    data_key: bytes
+
+
+class Minute(Record, frozen=True, kw_only=True):
+    """What a group's services did in a minute: (name, type, account) -> calls that were right, and faults. "" is the client."""
+
+    account: str
+    region: str
+    group: str
+    at_ms: int
+    tallies: tuple[tuple[tuple[str, str, str], int, int], ...]
+
+
+class InsightEvent(Record, frozen=True, kw_only=True):
+    """How an insight stood: faults and calls of the client and of the root cause so far."""
+
+    at_ms: int
+    summary: str
+    client_faults: int
+    client_total: int
+    root_faults: int
+    root_total: int
+    top: tuple[tuple[str, str, str], ...]
+
+
+class Insight(Record, frozen=True, kw_only=True):
+    """A time in which a group's services failed far more than before. `ended_at_ms` is 0 while it is active."""
+
+    account: str
+    region: str
+    id: str
+    group: str
+    group_id: str
+    root: tuple[str, str, str]
+    started_at_ms: int
+    anomalous_at_ms: int
+    ended_at_ms: int = 0
+    events: tuple[InsightEvent, ...]
+
+
+class Looking(Record, frozen=True, kw_only=True):
+    """An account's insights will be looked for at an instant."""
+
+    account: str
+    region: str
+    at_ms: int
 
 
 class Rule(Record, frozen=True, kw_only=True):
@@ -98,3 +155,8 @@ TRACES_BY_AGE = TRACES.index("by_age", "at_ms")
 RULES = Table("xray.sampling_rules", Rule, key=("account", "region", "name"))
 STATISTICS = Table("xray.sampling_statistics", Statistics, key=("account", "region", "rule", "client"))
 GROUPS = Table("xray.groups", Group, key=("account", "region", "name"))
+ENCRYPTION = Table("xray.encryption", Encryption, key=("account", "region"))
+MINUTES = Table("xray.minutes", Minute, key=("account", "region", "group", "at_ms"))
+INSIGHTS = Table("xray.insights", Insight, key=("account", "region", "id"))
+INSIGHTS_BY_START = INSIGHTS.index("by_start", "account", "region", "started_at_ms")
+LOOKING = Table("xray.looking", Looking, key=("account", "region"))

@@ -9,12 +9,14 @@ from fogbank.kernel import paging
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.xray import filters
+from fogbank.services.xray import encryption, filters
 from fogbank.services.xray.state import SEGMENTS, TRACES, TRACES_BY_START, Started
 from fogbank.services.xray.traces import Node, Trace, assembled
 
 SPAN_MS = 86_400_000
 PAGE = 100
+_LOOKED_AT = 20_000
+"""Traces of a page that a filter expression is tried on."""
 _MARGIN_MS = 3_600_000
 """A trace that began earlier may have an event in the time that is asked for."""
 
@@ -46,7 +48,8 @@ def compiled(expression: str | None) -> filters.Test | None:
 def trace_of(ctx: Context, started: Started) -> Trace:
     """A trace with all its segments."""
     found = SEGMENTS.scan(ctx, started.account, started.region, started.trace)
-    return assembled(started.trace, [s.document for s in found], started.account, started.revision)
+    documents = [encryption.opened(ctx, s.account, s.region, s.document, s.key) for s in found]
+    return assembled(started.trace, documents, started.account, started.revision)
 
 
 def traces_between(ctx: Context, start_ms: int, end_ms: int) -> Iterator[Trace]:
@@ -60,7 +63,7 @@ def get_trace_summaries(ctx: Context, req: Any) -> Answer:
     """The traces of a time (up to 24 hours) that a filter expression selects, as summaries.
 
     By default a trace belongs to the time that its id says; with TimeRangeType "Event" to when it happened, "Service" likewise.
-    Sampling of the answer is not done: all are given, 100 a page.
+    Sampling of the answer is not done: all are given, 100 a page; a page of which an expression selects few is shorter.
     Errors: InvalidRequestException. Source: API reference, GetTraceSummaries.
     """
     start_ms, end_ms = between(ctx, req, SPAN_MS)
@@ -70,17 +73,19 @@ def get_trace_summaries(ctx: Context, req: Any) -> Answer:
     margin_ms = _MARGIN_MS if by_id else 0
     found: list[dict[str, Any]] = []
     processed, last, more = 0, "", False
-    place = tuple(after.split(" ", 1)) if after else None
-    for started in TRACES_BY_START.scan(ctx, ctx.account, ctx.region, at=start_ms - margin_ms, before=end_ms + margin_ms + 1):
-        key = f"{started.start_ms:015d} {started.trace}"
-        if place is not None and key <= " ".join(place):
+    first_ms, seen = start_ms - margin_ms, ""
+    if after is not None:
+        at, _, seen = after.partition(" ")
+        first_ms = max(first_ms, paging.number(at, lambda: refused("Invalid next token")))
+    for started in TRACES_BY_START.scan(ctx, ctx.account, ctx.region, at=first_ms, before=end_ms + margin_ms + 1):
+        if started.start_ms == first_ms and started.trace <= seen:
             continue
         if by_id and not start_ms // 1000 <= _told_by_id(started) <= end_ms // 1000:
             continue
-        if len(found) == PAGE:
+        if len(found) == PAGE or processed == _LOOKED_AT:
             more = True
             break
-        processed, last = processed + 1, key
+        processed, last = processed + 1, f"{started.start_ms} {started.trace}"
         trace = trace_of(ctx, started)
         if test is None or test(trace):
             found.append(summary(trace))

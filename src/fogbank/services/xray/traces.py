@@ -5,12 +5,14 @@ A *node* is a segment, or a call that a subsegment made to something that sent n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _AWS_ORIGINS = {
     "dynamodb": "AWS::DynamoDB::Table",
     "lambda": "AWS::Lambda",
@@ -149,7 +151,7 @@ class Trace:
 
 def assembled(id: str, documents: Iterable[bytes], account: str, revision: int = 1) -> Trace:
     """The trace that these segments are."""
-    parsed = sorted((json.loads(d) for d in documents), key=lambda d: (d["start_time"], d["id"]))
+    parsed = sorted((_decode(d) for d in documents), key=lambda d: (d["start_time"], d["id"]))
     whole = _with_subsegments(parsed)
     trace = Trace(id, revision=revision)
     owners: dict[str, Node] = {}

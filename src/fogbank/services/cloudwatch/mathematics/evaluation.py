@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from math import pow as power
 
 from fogbank.services.cloudwatch.mathematics.functions import FUNCTIONS, KEYWORDS
@@ -104,7 +105,7 @@ def _combined(sign: str, left: Value, right: Value) -> Value:
     if isinstance(left, Series) or isinstance(right, Series):
         return _of_two(of, left, right)
     result = of(left, right)
-    if result is None:
+    if result is None or not isfinite(result):
         raise Malformed("Division by zero" if sign == "/" else "The result is not a number")
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from math import ceil, floor, log, log10, sqrt
+from math import ceil, floor, isfinite, log, log10, sqrt
 from typing import NamedTuple
 
 from fogbank.services.cloudwatch.mathematics.series import (
@@ -68,7 +68,10 @@ def _all(name: str, of: Callable[[list[float]], float]) -> Function:
         if isinstance(value, Series):
             if not value.points:
                 return across([value], of)  # there is no number: a series without points says so
-            return of(list(value.points.values()))
+            result = of(list(value.points.values()))
+            if not isfinite(result):
+                raise Malformed(f"{name} is not a number")
+            return result
         return across(some_series(value, name), of)
 
     return Function((1, 1), apply)
@@ -76,7 +79,7 @@ def _all(name: str, of: Callable[[list[float]], float]) -> Function:
 
 def _deviation(values: list[float]) -> float:
     mean = sum(values) / len(values)
-    return sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+    return sqrt(sum((value - mean) * (value - mean) for value in values) / len(values))
 
 
 def _chosen(name: str, place: int) -> Function:
@@ -109,7 +112,7 @@ def _running(series: Series) -> Series:
     for at, value in series.points.items():
         total += value
         points[at] = total
-    return series.having(points)
+    return series.having(kept(points))
 
 
 def _fill(scope: Scope, values: list[Value]) -> Value:
@@ -140,7 +143,7 @@ def _between(at: int, before: Neighbour, after: Neighbour) -> float | None:
 def _filled(scope: Scope, series: Series, of: Callable[[int, Neighbour, Neighbour], float | None]) -> Series:
     """`of(at, the point before, the point after)` where there is none."""
     there = series.points
-    instants = _instants(scope, series.period_s)
+    instants = scope.instants(series.period_s)
     following: list[Neighbour] = []
     after: Neighbour = None
     for at in reversed(instants):
@@ -158,15 +161,11 @@ def _filled(scope: Scope, series: Series, of: Callable[[int, Neighbour, Neighbou
     return series.having(kept(points))
 
 
-def _instants(scope: Scope, period_s: int) -> range:
-    return range(scope.start_s, scope.end_s, period_s)
-
-
 def _time_series(scope: Scope, values: list[Value]) -> Value:
     if isinstance(values[0], Series):
         return values[0]
     number = a_number(values[0], "TIME_SERIES")
-    return Series(dict.fromkeys(_instants(scope, scope.period_s), number), scope.period_s)
+    return Series(dict.fromkeys(scope.instants(scope.period_s), number), scope.period_s)
 
 
 # Conditions

@@ -57,7 +57,7 @@ def parse(text: str) -> Rule:
     if len(tokens) > ELEMENTS_LIMIT * 4:
         raise Malformed(f"AlarmRule must not have more than {ELEMENTS_LIMIT} elements")
     reader = Reader(tokens)
-    rule = _any(reader, 0)
+    rule = _any(reader)
     reader.end()
     if len(set(alarms(rule))) > CHILDREN_LIMIT:
         raise Malformed(f"AlarmRule must not refer to more than {CHILDREN_LIMIT} alarms")
@@ -91,29 +91,31 @@ def alarms(rule: Rule) -> Iterator[str]:
                 yield from alarms(one)
 
 
-def _any(reader: Reader, depth: int) -> Rule:
-    if depth > 50:
-        raise Malformed("AlarmRule is nested too deeply")
-    parts = [_every(reader, depth)]
+def _any(reader: Reader) -> Rule:
+    parts = [_every(reader)]
     while reader.accept("OR"):
-        parts.append(_every(reader, depth))
+        parts.append(_every(reader))
     return parts[0] if len(parts) == 1 else Any(tuple(parts))
 
 
-def _every(reader: Reader, depth: int) -> Rule:
-    parts = [_not(reader, depth)]
+def _every(reader: Reader) -> Rule:
+    parts = [_not(reader)]
     while reader.accept("AND"):
-        parts.append(_not(reader, depth))
+        parts.append(_not(reader))
     return parts[0] if len(parts) == 1 else Every(tuple(parts))
 
 
-def _not(reader: Reader, depth: int) -> Rule:
-    if depth > 50:
-        raise Malformed("AlarmRule is nested too deeply")
-    if reader.accept("NOT"):
-        return Not(_not(reader, depth + 1))
+def _not(reader: Reader) -> Rule:
+    negated = False
+    while reader.accept("NOT"):
+        negated = not negated
+    rule = _primary(reader)
+    return Not(rule) if negated else rule
+
+
+def _primary(reader: Reader) -> Rule:
     if reader.accept("("):
-        rule = _any(reader, depth + 1)
+        rule = _any(reader)
         reader.expect(")")
         return rule
     if constant := reader.accept("TRUE", "FALSE"):

@@ -77,14 +77,15 @@ def _every(reader: Reader) -> Meets:
 
 
 def _not(reader: Reader) -> Meets:
-    if reader.accept("NOT"):
-        inner = _not(reader)
-        return lambda *metric: not inner(*metric)
+    negated = False
+    while reader.accept("NOT"):
+        negated = not negated
     if reader.accept("("):
         inner = _any(reader)
         reader.expect(")")
-        return inner
-    return _term(reader)
+    else:
+        inner = _term(reader)
+    return (lambda *metric: not inner(*metric)) if negated else inner
 
 
 def _term(reader: Reader) -> Meets:

@@ -37,13 +37,11 @@ def kept(points: Mapping[int, float | None]) -> dict[int, float]:
 class Scope(Protocol):
     """What an expression can ask for besides its own text."""
 
-    end_s: int
-
-    @property
-    def start_s(self) -> int: ...
-
     @property
     def period_s(self) -> int: ...
+
+    def instants(self, period_s: int) -> range:
+        """Where periods of a length begin; Malformed where they are too many."""
 
     def named(self, name: str) -> Value | None:
         """The result of the query with this id, None where there is none."""

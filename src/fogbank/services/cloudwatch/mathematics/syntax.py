@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from math import isfinite
 from typing import NamedTuple
 
 from fogbank.services.cloudwatch.mathematics.tokens import Lexer, Malformed, Reader
@@ -29,7 +30,6 @@ _LEXER = Lexer(
         "sign": r"==|!=|<=|>=|&&|\|\||[-+*/^()\[\],<>]",
     }
 )
-_DEEPEST = 60
 
 
 class Number(NamedTuple):
@@ -75,7 +75,10 @@ _SAME = {"||": "OR", "&&": "AND"}
 def parse(text: str) -> Node:
     """The tree of an expression. Raises Malformed."""
     reader = Reader(_LEXER.cut(text))
-    node = _binary(reader, 0, 0)
+    try:
+        node = _binary(reader, 0)
+    except RecursionError:  # signs in a row
+        raise Malformed("The expression is nested too deeply") from None
     reader.end()
     return node
 
@@ -113,53 +116,52 @@ def calls(node: Node, function: str) -> Iterator[Call]:
                 yield from calls(item, function)
 
 
-def _binary(reader: Reader, level: int, depth: int) -> Node:
-    if depth > _DEEPEST:
-        raise Malformed("The expression is nested too deeply")
+def _binary(reader: Reader, level: int) -> Node:
     if level == len(_LEVELS):
-        return _unary(reader, depth)
-    left = _binary(reader, level + 1, depth)
+        return _unary(reader)
+    left = _binary(reader, level + 1)
     while sign := reader.accept(*_LEVELS[level]):
-        left = Operation(_SAME.get(sign, sign), left, _binary(reader, level + 1, depth))
+        left = Operation(_SAME.get(sign, sign), left, _binary(reader, level + 1))
     return left
 
 
-def _unary(reader: Reader, depth: int) -> Node:
-    if depth > _DEEPEST:
-        raise Malformed("The expression is nested too deeply")
+def _unary(reader: Reader) -> Node:
     if reader.accept("-"):
-        return Negative(_unary(reader, depth + 1))
+        return Negative(_unary(reader))
     if reader.accept("+"):
-        return _unary(reader, depth + 1)
-    node = _primary(reader, depth)
-    return Operation("^", node, _unary(reader, depth + 1)) if reader.accept("^") else node
+        return _unary(reader)
+    node = _primary(reader)
+    return Operation("^", node, _unary(reader)) if reader.accept("^") else node
 
 
-def _primary(reader: Reader, depth: int) -> Node:
+def _primary(reader: Reader) -> Node:
     token = reader.next
     if token.kind == "number":
-        return Number(float(reader.take().text))
+        number = float(reader.take().text)
+        if not isfinite(number):
+            raise Malformed(f"The number {token.text} is too large")
+        return Number(number)
     if token.kind == "string":
         return Text(reader.take().text)
     if reader.accept("("):
-        node = _binary(reader, 0, depth + 1)
+        node = _binary(reader, 0)
         reader.expect(")")
         return node
     if reader.accept("["):
-        return Array(_items(reader, "]", depth + 1))
+        return Array(_items(reader, "]"))
     if token.kind == "word":
         word = reader.take().text
         if reader.accept("("):
-            return Call(word.upper(), _items(reader, ")", depth + 1))
+            return Call(word.upper(), _items(reader, ")"))
         return Name(word)
     raise Malformed(f"Unexpected {reader.found()}")
 
 
-def _items(reader: Reader, end: str, depth: int) -> tuple[Node, ...]:
+def _items(reader: Reader, end: str) -> tuple[Node, ...]:
     items: list[Node] = []
     if not reader.accept(end):
-        items.append(_binary(reader, 0, depth))
+        items.append(_binary(reader, 0))
         while reader.accept(","):
-            items.append(_binary(reader, 0, depth))
+            items.append(_binary(reader, 0))
         reader.expect(end)
     return tuple(items)

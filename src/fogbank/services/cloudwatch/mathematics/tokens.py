@@ -11,6 +11,10 @@ class Malformed(ValueError):
     """An expression that is not one, or cannot be computed; its message says why."""
 
 
+DEEPEST = 50
+"""How deep brackets may be nested."""
+
+
 class Unavailable(Exception):
     """A function that Fogbank does not have; its message says why."""
 
@@ -30,8 +34,9 @@ class Lexer:
         self._match = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in patterns.items()), re.DOTALL).match
 
     def cut(self, text: str) -> list[Token]:
+        """The words of a text. Raises Malformed, also where brackets are nested too deeply to be read."""
         tokens: list[Token] = []
-        at = 0
+        at = depth = 0
         while at < len(text):
             found = self._match(text, at)
             if found is None or found.end() == at:
@@ -42,6 +47,9 @@ class Lexer:
                 tokens.append(Token(kind, found[0][1:-1].replace("\\" + quote, quote), at))
             elif kind != "space":
                 tokens.append(Token(kind, found[0], at))
+                depth += (found[0] in "([") - (found[0] in ")]")
+                if depth > DEEPEST:
+                    raise Malformed("The expression is nested too deeply")
             at = found.end()
         tokens.append(Token("end", "", at))
         return tokens

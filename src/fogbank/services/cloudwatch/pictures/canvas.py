@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 SMOOTH = 3
+LONGEST_TEXT = 500
 Place = tuple[float, float]
 INK, FAINT, RULE, PAPER = "#16191f", "#687078", "#e4e7ea", "#ffffff"
 
@@ -68,14 +69,14 @@ class Canvas:
         self._pen.ellipse([x - radius * SMOOTH, y - radius * SMOOTH, x + radius * SMOOTH, y + radius * SMOOTH], fill=_color(color, 1))
 
     def slice(self, middle: Place, radius: float, begin: float, end: float, color: str) -> None:
-        x, y, size = middle[0] * SMOOTH, middle[1] * SMOOTH, radius * SMOOTH
+        x, y, size = middle[0] * SMOOTH, middle[1] * SMOOTH, max(radius, 0) * SMOOTH
         self._pen.pieslice(
             [x - size, y - size, x + size, y + size], begin, end, fill=_color(color, 1), outline=_color(PAPER, 1), width=SMOOTH
         )
 
     def text(self, place: Place, text: str, size: int = 11, color: str = FAINT, anchor: str = "la") -> None:
         """`anchor` as Pillow has it: l, m or r; then a (top), m, or d (bottom)."""
-        self._texts.append((place, text, size, color, anchor))
+        self._texts.append((place, drawable(text), size, color, anchor))
 
     def png(self) -> bytes:
         image = self._shapes.resize((self.width, self.height), Image.Resampling.BOX)
@@ -87,12 +88,19 @@ class Canvas:
         return out.getvalue()
 
 
+def drawable(text: str) -> str:
+    """A text as one line, of a length that any picture is too narrow for."""
+    return " ".join(text[:LONGEST_TEXT].split())
+
+
+@lru_cache(4096)
 def width_of(text: str, size: int = 11) -> float:
-    return float(font(size).getlength(text))
+    return float(font(size).getlength(drawable(text)))
 
 
 def fitted(text: str, room: float, size: int = 11) -> str:
     """As much of a text as there is room for."""
+    text = drawable(text)
     if width_of(text, size) <= room:
         return text
     while text and width_of(text + "…", size) > room:

@@ -22,6 +22,7 @@ def draw(chart: Chart) -> bytes:
     frame = Frame(_MARGIN, top + 4, chart.width - _MARGIN, chart.height - _MARGIN)
     if chart.view != "singleValue" and chart.legend != "hidden" and chart.lines:
         frame = _legend(canvas, chart, frame)
+    frame = frame._replace(right=max(frame.right, frame.left + 1), bottom=max(frame.bottom, frame.top + 1))
     VIEWS[chart.view](canvas, chart, frame)
     return canvas.png()
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fogbank.services.cloudwatch.pictures.canvas import FAINT, RULE, Canvas, Place, fitted, width_of
 from fogbank.services.cloudwatch.pictures.chart import Axis, Chart, Horizontal, Line
-from fogbank.services.cloudwatch.pictures.scales import instants, number, ticks
+from fogbank.services.cloudwatch.pictures.scales import bounded, instants, number, ticks
 
 _TICK_ROOM, _TIME_ROOM = 45, 70
 
@@ -59,14 +59,14 @@ def _stacked(lines: Sequence[Line]) -> list[dict[int, float]]:
 def _ticks(axis: Axis, series: Sequence[dict[int, float]], marks: Sequence[Horizontal], count: float, *, stacked: bool) -> list[float]:
     values = [value for points in series for value in points.values()]
     values += [mark.value for mark in marks] + [mark.until for mark in marks if mark.until is not None]
-    low = min(values, default=0.0)
-    high = max(values, default=1.0)
+    low = bounded(min(values, default=0.0))
+    high = bounded(max(values, default=1.0))
     if stacked or (low > 0 and low < high / 2):
         low = min(low, 0.0)
     if low == high:
         low, high = (0.0, high * 2) if high > 0 else (low - 1, high + 1)
-    low = axis.minimum if axis.minimum is not None else low
-    high = axis.maximum if axis.maximum is not None else high
+    low = bounded(axis.minimum) if axis.minimum is not None else low
+    high = bounded(axis.maximum) if axis.maximum is not None else high
     found = ticks(low, high, int(count))
     if axis.minimum is not None:
         found = [low, *(tick for tick in found if tick > low)]

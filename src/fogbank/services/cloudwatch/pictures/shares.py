@@ -7,7 +7,7 @@ from math import ceil, cos, pi, sin, sqrt
 from fogbank.services.cloudwatch.pictures.canvas import FAINT, INK, PAPER, RULE, Canvas, fitted, width_of
 from fogbank.services.cloudwatch.pictures.chart import Chart, Line
 from fogbank.services.cloudwatch.pictures.lines import Frame
-from fogbank.services.cloudwatch.pictures.scales import number, ticks
+from fogbank.services.cloudwatch.pictures.scales import bounded, number, ticks
 
 
 def latest(line: Line) -> float | None:
@@ -17,8 +17,8 @@ def latest(line: Line) -> float | None:
 def bars(canvas: Canvas, chart: Chart, frame: Frame) -> None:
     values = [latest(line) for line in chart.lines]
     there = [value for value in values if value is not None]
-    low = chart.left.minimum if chart.left.minimum is not None else min(0.0, *there, 0.0)
-    high = chart.left.maximum if chart.left.maximum is not None else max([*there, low])
+    low = bounded(chart.left.minimum if chart.left.minimum is not None else min(0.0, *there, 0.0))
+    high = bounded(chart.left.maximum if chart.left.maximum is not None else max([*there, low]))
     scale = ticks(low, high, int((frame.bottom - frame.top) / 45))
     left = frame.left + max(width_of(number(tick)) for tick in scale) + 10
     span = (scale[-1] - scale[0]) or 1.0
@@ -39,7 +39,7 @@ def bars(canvas: Canvas, chart: Chart, frame: Frame) -> None:
 
 
 def pie(canvas: Canvas, chart: Chart, frame: Frame) -> None:
-    parts = [(line, value) for line in chart.lines if (value := latest(line)) is not None and value > 0]
+    parts = [(line, bounded(value)) for line in chart.lines if (value := latest(line)) is not None and value > 0]
     whole = sum(value for _, value in parts)
     middle = ((frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2)
     radius = min(frame.right - frame.left, frame.bottom - frame.top) / 2 - 4

@@ -9,7 +9,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.services.lambda_.event_invokes import check_destination
 from fogbank.services.lambda_.faults import invalid
-from fogbank.services.lambda_.making import role_of
+from fogbank.services.lambda_.roles import role_of
 from fogbank.services.lambda_.sources import filters
 from fogbank.services.lambda_.sources.state import Mapping
 from fogbank.services.lambda_.state import Version

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fogbank.delivery.sources.reading import Entry
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.services.lambda_ import events, metrics, running
 from fogbank.services.lambda_.addresses import arn, iso
 from fogbank.services.lambda_.sources import mappings
-from fogbank.services.lambda_.sources.batches import Entry
-from fogbank.services.lambda_.sources.lanes import count
 from fogbank.services.lambda_.sources.state import Mapping
 from fogbank.services.lambda_.state import LATEST
 
@@ -28,11 +27,10 @@ def send(
     tries: int,
     request_id: str,
     ran: running.Ran | None = None,
-) -> None:
-    """Gives records up. To a bucket go the records themselves too."""
-    count(ctx, mapping, "DroppedEventCount", len(entries))
+) -> bool:
+    """Records that they are given up, where the mapping has a destination; to a bucket go the records themselves too. Whether it was."""
     if not mapping.on_failure or not entries:
-        return
+        return False
     where = mappings.function_of(mapping)
     record: dict[str, Any] = {
         "requestContext": {
@@ -66,6 +64,7 @@ def send(
         prefix = f"aws/lambda/{mapping.id}/{shard}"
     try:
         events.send_record(ctx, mapping.on_failure, record, role, where, success=False, prefix=prefix)
-        count(ctx, mapping, "OnFailureDestinationDeliveredEventCount", len(entries))
+        return True
     except ServiceException:
         metrics.measure(ctx, where, "DestinationDeliveryFailures", 1, all_functions=False)
+        return False

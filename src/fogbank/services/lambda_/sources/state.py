@@ -1,11 +1,11 @@
 """The model of the data.
 
-A mapping's `number` is that of its pollers: they end when it is another. A checkpoint says how far a shard has been read: after
-`sequence`, or from `since_ms` on where nothing of it has been (0: from its oldest record), and what a tumbling window has gathered.
+A mapping's `number` is that of its pollers: they end when it is another. Its checkpoints say how far the shards of a stream have been read.
 """
 
 from __future__ import annotations
 
+from fogbank.delivery.sources.reading import CHECKPOINT_KEY, Checkpoint
 from fogbank.store import Record, Table
 
 NOTHING_YET = "No records processed"
@@ -43,22 +43,7 @@ class Mapping(Record, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
-class Checkpoint(Record, frozen=True, kw_only=True):
-    account: str
-    region: str
-    mapping: str
-    shard: str
-    parents: tuple[str, ...] = ()
-    since_ms: int = 0
-    sequence: str = ""
-    finished: bool = False
-    started: int = 0
-    begun: bool = False
-    window_ms: int = 0
-    window_state: bytes = b""
-
-
 MAPPINGS = Table("lambda.mappings", Mapping, key=("account", "region", "id"))
 BY_SOURCE = MAPPINGS.index("by_source", "account", "region", "source_arn")
 BY_FUNCTION = MAPPINGS.index("by_function", "account", "region", "function")
-CHECKPOINTS = Table("lambda.checkpoints", Checkpoint, key=("account", "region", "mapping", "shard"))
+CHECKPOINTS = Table("lambda.checkpoints", Checkpoint, key=CHECKPOINT_KEY)

@@ -15,6 +15,8 @@ import msgspec
 from fogbank.services.logs.insights.values import Instant, number, order, text
 
 Function = Callable[..., Any]
+LONGEST_TEXT = 1 << 20
+"""What is put together is nothing where it would be longer."""
 
 
 def _numeric(function: Callable[[Any], Any]) -> Function:
@@ -123,6 +125,18 @@ def _in_subnet(*versions: int) -> Function:
 # Texts
 
 
+def _joined(*values: Any) -> str | None:
+    texts = list(map(text, values))
+    return "".join(texts) if sum(map(len, texts)) <= LONGEST_TEXT else None
+
+
+def _replaced(value: str, old: Any, new: Any) -> str | None:
+    before, after = text(old), text(new)
+    if len(after) > len(before) and len(value) + value.count(before) * (len(after) - len(before)) > LONGEST_TEXT:
+        return None
+    return value.replace(before, after)
+
+
 def _substring(value: str, start: Any, length: Any = None) -> str:
     first = max(0, int(number(start) or 0))
     count = number(length)
@@ -174,7 +188,7 @@ FUNCTIONS: dict[str, tuple[int, int, Function]] = {
     "isipv6insubnet": (2, 2, _in_subnet(6)),
     "isempty": (1, 1, lambda value: value is None or text(value) == ""),
     "isblank": (1, 1, lambda value: value is None or not text(value).strip()),
-    "concat": (1, 100, lambda *values: "".join(map(text, values))),
+    "concat": (1, 100, _joined),
     "trim": (1, 2, _strip(str.strip)),
     "ltrim": (1, 2, _strip(str.lstrip)),
     "rtrim": (1, 2, _strip(str.rstrip)),
@@ -182,7 +196,7 @@ FUNCTIONS: dict[str, tuple[int, int, Function]] = {
     "toupper": (1, 1, _textual(str.upper)),
     "tolower": (1, 1, _textual(str.lower)),
     "substr": (2, 3, _textual(_substring)),
-    "replace": (3, 3, _textual(lambda value, old, new: value.replace(text(old), text(new)))),
+    "replace": (3, 3, _textual(_replaced)),
     "strcontains": (2, 2, _textual(lambda value, part: int(text(part) in value))),
 }
 """Name -> the least and the most arguments, and the function. Those with spans of time are read in `expressions`."""

@@ -19,8 +19,14 @@ PREFIX_LETTERS = 3
 _MAPPING = ("fields", "filter", "parse", "unmask", "display")
 """Commands that look at each event by itself."""
 
+HELD_BYTES = 256 << 20
+"""Of texts that a query has made, and has to hold at once."""
 Shown = list[tuple[str, str]]
 """A row of the result: names and values."""
+
+
+class TooLarge(Exception):
+    """A query makes more text than it may hold."""
 
 
 class Source(NamedTuple):
@@ -45,17 +51,23 @@ class Program(NamedTuple):
     unmasks: bool
 
     def run(self, rows: Iterable[Row], limit: int | None, now_ms: int, counted: Counted) -> list[Shown]:
-        """The rows of the result. Events come newest first; all are looked at, so that the counts are whole."""
+        """The rows of the result. Events come newest first; all are looked at, so that the counts are whole. Errors: TooLarge."""
         found: Iterable[Row] = _clocked(rows, now_ms)
         events: Iterable[Row] | None = None
         for stage in self.stages:
             if events is None and stage.kind not in _MAPPING:
                 found = events = _counting(found, counted)
-            found = stage.run(found)
+            found = stage.run(_weighed(found) if stage.kind == "sort" else found)
         if events is None:
             found = events = _counting(found, counted)
         columns = self.columns()
-        shown = [_shown(row, columns) for row in islice(found, LIMIT if self._limited else limit or DEFAULT_LIMIT)]
+        shown: list[Shown] = []
+        held = 0
+        for row in islice(found, LIMIT if self._limited else limit or DEFAULT_LIMIT):
+            shown.append(one := _shown(row, columns))
+            held += sum([len(value) for _, value in one])
+            if held > HELD_BYTES:
+                raise TooLarge
         for _ in events:
             pass
         return shown
@@ -82,6 +94,16 @@ def _clocked(rows: Iterable[Row], now_ms: int) -> Iterator[Row]:
     now = Instant(now_ms)
     for row in rows:
         row.values["\0now"] = now
+        yield row
+
+
+def _weighed(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows of which all are held at once. Errors: TooLarge."""
+    held = 0
+    for row in rows:
+        held += sum([len(value) for value in row.values.values() if isinstance(value, str)])
+        if held > HELD_BYTES:
+            raise TooLarge
         yield row
 
 

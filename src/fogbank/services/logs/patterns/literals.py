@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, Protocol
 
 from fogbank.kernel.errors import ServiceException
@@ -11,6 +12,8 @@ from fogbank.services.logs import regexes
 
 Test = Callable[[Any], bool]
 """Whether a value (a number, text, true, false, null) is what a condition asks for."""
+PATIENCE = 10
+"""How often an expression may run away: everybody waits meanwhile. Then it finds nothing any more."""
 REGEXES_LIMIT = 2
 """In one pattern."""
 _regex_text = re.compile(r"[A-Za-z0-9:_#=@/;,\-^$?\[\]{}|\\*+. ]+").fullmatch
@@ -52,7 +55,10 @@ def as_number(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return inf if value > 0 else -inf
     return number(value) if isinstance(value, str) else None
 
 
@@ -78,10 +84,16 @@ def regex(body: str) -> Callable[[str], bool]:
     except regexes.Wrong:
         raise invalid("Invalid regular expression") from None
 
+    lost = 0
+
     def found(text: str) -> bool:
+        nonlocal lost
+        if lost > PATIENCE:
+            return False
         try:
             return search(text) is not None
         except TimeoutError:
+            lost += 1
             return False
 
     return found
