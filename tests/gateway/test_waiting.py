@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from fogbank.kernel.operation import Wait
+
 from .raw import Raw, connected, request
 
 
@@ -115,3 +117,31 @@ def test_a_reset_answers_who_waits(cloud: Any, raw: Raw, url: str) -> None:
         assert other.send(b"POST /_fogbank/reset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").answer().status == 200
     answer = raw.answer()
     assert (answer.status, b"QueueDoesNotExist" in answer.body) == (400, True)
+
+
+def test_thousands_that_wait(cloud: Any) -> None:
+    """Of thousands that wait those run again whose key is written, or whose instant has come: each once, in order."""
+    inner, ran, table = cloud.inner, [], 1 << 20
+    now_ms = cloud.now_ms
+
+    def park(n: int) -> Any:
+        watches = ((table, b"%04d" % n), (table, b"all"))
+        return inner.park(Wait(watches, now_ms + (1000 if n % 2 else 5000)), lambda: ran.append(n))
+
+    def wake(key: bytes) -> None:
+        cloud.house.on_loop(lambda: inner.wake(table, key))
+        cloud.settle()
+
+    parked = cloud.house.on_loop(lambda: [park(n) for n in range(4000)])
+    wake(b"0007 and more")
+    wake(b"0007 and more")
+    wake(b"al")
+    assert ran == [7]
+    cloud.advance(1)
+    assert ran == [7, *(n for n in range(4000) if n % 2 and n != 7)]
+    cloud.house.on_loop(lambda: [inner.leave(one) for one in parked[100:]])
+    wake(b"all")
+    assert ran[2000:] == list(range(0, 100, 2))
+    assert (waiting(cloud), table in inner._parked) == (0, False)
+    cloud.house.on_loop(lambda: [inner.leave(park(n)) for n in range(1000)])
+    assert len(inner._by_time) < 200

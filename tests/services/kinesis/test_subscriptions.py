@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import socket
 import threading
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EventStreamError
+
+from fogbank.control import client as control
 
 SHARD = "shardId-000000000000"
 END = object()
@@ -155,3 +158,36 @@ def test_many_records(kinesis: Any, make: Any, consumer: str, cloud: Any) -> Non
         while len(came) < 30:
             came += subscriber.data()
     assert came == data
+
+
+def test_taken_back(kinesis: Any, consumer: str, cloud: Any) -> None:
+    """A subscription goes on in a cloud that is taken back, with what is put from then on; to before its consumer, it ends."""
+    number = cloud.house.on_loop(lambda: cloud.inner.store.sequence)
+    with subscribed(kinesis, consumer, Type="TRIM_HORIZON") as subscriber:
+        put(kinesis, b"undone")
+        assert subscriber.data() == [b"undone"]
+        control.ask(cloud.endpoint, "POST", "/backtrack", {"to": f"@{number}"})
+        put(kinesis, b"kept")
+        assert subscriber.data() == [b"kept"]
+        kinesis.deregister_stream_consumer(ConsumerARN=consumer)
+        assert isinstance(subscriber.next(), EventStreamError)
+
+
+def test_who_may_subscribe(kinesis: Any, arn: str, consumer: str, cloud: Any, user: Any, refused: Any) -> None:
+    """SubscribeToShard is asked of the consumer: by its ARN in a policy, or, for another account, by the consumer's own policy."""
+    kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="d")
+    cloud.settle()
+    other = kinesis.describe_stream_consumer(StreamARN=arn, ConsumerName="d")["ConsumerDescription"]["ConsumerARN"]
+    asked = {"ShardId": SHARD, "StartingPosition": {"Type": "TRIM_HORIZON"}}
+    reader = user({"Effect": "Allow", "Action": "kinesis:SubscribeToShard", "Resource": consumer})
+    put(kinesis, b"x")
+    with subscribed(reader, consumer, Type="TRIM_HORIZON") as subscriber:
+        assert subscriber.data() == [b"x"]
+    assert refused(reader.subscribe_to_shard, ConsumerARN=other, **asked)[0] == "AccessDeniedException"
+    assert refused(reader.describe_stream_consumer, ConsumerARN=consumer)[0] == "AccessDeniedException"
+    stranger = cloud.client("kinesis", access_key="111111111111")
+    assert refused(stranger.subscribe_to_shard, ConsumerARN=other, **asked)[0] == "AccessDeniedException"
+    statement = {"Effect": "Allow", "Principal": {"AWS": "111111111111"}, "Action": "kinesis:SubscribeToShard", "Resource": other}
+    kinesis.put_resource_policy(ResourceARN=other, Policy=json.dumps({"Version": "2012-10-17", "Statement": statement}))
+    with subscribed(stranger, other, Type="TRIM_HORIZON") as subscriber:
+        assert subscriber.data() == [b"x"]

@@ -213,6 +213,19 @@ def test_provisioned_concurrency_keeps_environments(cloud: Any, lam: Any, create
     assert code == "ProvisionedConcurrencyConfigNotFoundException"
 
 
+def test_provisioned_again_after_a_restart(cloud: Any, lam: Any, create: Any, stage: Stage) -> None:
+    """A workshop that begins anew has the environments ready again when somebody asks for them."""
+    create("f", Publish=True)
+    where = {"FunctionName": "f", "Qualifier": "1"}
+    lam.put_provisioned_concurrency_config(**where, ProvisionedConcurrentExecutions=2)
+    cloud.settle()
+    assert lam.get_provisioned_concurrency_config(**where)["Status"] == "READY"
+    cloud.inner._workshop = Stage(cloud.house.loop)
+    assert lam.get_provisioned_concurrency_config(**where)["Status"] == "IN_PROGRESS"
+    cloud.settle()
+    assert lam.get_provisioned_concurrency_config(**where)["Status"] == "READY"
+
+
 def test_what_is_new_is_made_ready(cloud: Any, lam: Any, create: Any, stage: Stage) -> None:
     """Before a function is first invoked, and after each change, the workshop knows what will run; not where only its role could tell."""
     create("f", Publish=True)

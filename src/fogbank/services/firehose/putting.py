@@ -40,8 +40,9 @@ def _spend(ctx: Context, stream: Stream, count: int, size: int) -> None:
             raise ServiceException("ServiceUnavailableException", "Slow down.")
 
 
-def _record_id(ctx: Context) -> str:
-    return base64.b64encode(ctx.random.bytes(ID_BYTES)).decode()
+def _record_ids(ctx: Context, count: int) -> list[str]:
+    drawn = ctx.random.bytes(ID_BYTES * count)
+    return [base64.b64encode(drawn[at : at + ID_BYTES]).decode() for at in range(0, len(drawn), ID_BYTES)]
 
 
 @operation("PutRecord")
@@ -56,7 +57,7 @@ def put_record(ctx: Context, req: Any) -> Answer:
     _spend(ctx, stream, 1, size)
     ingesting.take(ctx, stream, [req.Record.Data])
     metrics.tell(ctx, stream, IncomingBytes=size, IncomingRecords=1, IncomingPutRequests=1, PutRecord__Requests=1, PutRecord__Bytes=size)
-    return {"RecordId": _record_id(ctx), "Encrypted": encrypting.is_on(stream)}
+    return {"RecordId": _record_ids(ctx, 1)[0], "Encrypted": encrypting.is_on(stream)}
 
 
 @operation("PutRecordBatch")
@@ -87,5 +88,5 @@ def put_record_batch(ctx: Context, req: Any) -> Answer:
     return {
         "FailedPutCount": 0,
         "Encrypted": encrypting.is_on(stream),
-        "RequestResponses": [{"RecordId": _record_id(ctx)} for _ in records],
+        "RequestResponses": [{"RecordId": one} for one in _record_ids(ctx, count)],
     }

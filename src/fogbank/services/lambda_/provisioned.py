@@ -11,6 +11,7 @@ from fogbank.services.lambda_.addresses import Address, address_of, alias_of, ar
 from fogbank.services.lambda_.concurrency import provisioned_of, unreserved
 from fogbank.services.lambda_.faults import invalid, refusal
 from fogbank.services.lambda_.listing import page
+from fogbank.services.lambda_.memory import memory_of
 from fogbank.services.lambda_.state import LATEST, PROVISIONED, UNRESERVED_LEAST, Function, Provisioned
 
 
@@ -28,9 +29,13 @@ def _qualified(ctx: Context, req: Any) -> Address:
     return where
 
 
-def _described(ctx: Context, one: Provisioned) -> dict[str, Any]:
+def _key(ctx: Context, one: Provisioned) -> str:
     where = Address(one.account, one.region, one.function, one.qualifier)
-    key = making.key_of(function_at(ctx, where), version_at(ctx, where))
+    return making.key_of(function_at(ctx, where), version_at(ctx, where))
+
+
+def _described(ctx: Context, one: Provisioned) -> dict[str, Any]:
+    key = _key(ctx, one)
     held = ctx.workshop.counts().get(key)
     done = min(one.environments, held.provisioned) if held is not None else 0
     problem = ctx.workshop.failing(key)
@@ -86,12 +91,15 @@ def _at(ctx: Context, req: Any) -> Provisioned:
 
 @operation("GetProvisionedConcurrencyConfig")
 def get_provisioned_concurrency_config(ctx: Context, req: Any) -> Answer:
-    """What is kept ready of a version or alias.
+    """What is kept ready of a version or alias. After a restart nothing is, until somebody asks or invokes.
 
     Errors: ResourceNotFoundException, ProvisionedConcurrencyConfigNotFoundException.
     Source: API reference, GetProvisionedConcurrencyConfig.
     """
-    return _described(ctx, _at(ctx, req))
+    one = _at(ctx, req)
+    if _key(ctx, one) not in memory_of(ctx).warmed:
+        ctx.later("lambda.provision", [one.account, one.region, one.function])
+    return _described(ctx, one)
 
 
 @operation("DeleteProvisionedConcurrencyConfig")

@@ -51,6 +51,7 @@ def retire(ctx: Context, key: str) -> Answer:
     """Lets the environments of a version go that will not be invoked any more."""
     if ctx.workshop is not None:
         ctx.workshop.forget(key)
+        memory_of(ctx).warmed.pop(key, None)
     return None
 
 

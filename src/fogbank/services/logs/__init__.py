@@ -2,8 +2,8 @@
 
 Read in this order: `state` (the model of the data), `names`, `groups`, `streams`, `tagging`, `keys`; `chunks` (the store of events)
 and `encrypting`; `events` (they come in) and `entities`, `reading`, `records`, `pointers` (they are read), `tasks` (they expire).
-`arrivals` is what follows when events come in: `metric_filters`, `emf`, `subscriptions` (`ways`, `forwarding`, `destinations`),
-`tails`. `patterns/` is the language of filters. `protection` and `identifiers` mask; `policies` and `account_policies`.
+`arrivals` is what follows when events come in: `metric_filters`, `emf` and `measuring`, `subscriptions` (`ways`, `forwarding`,
+`destinations`), `tails`. `patterns/` is the language of filters. `protection` and `identifiers` mask; `policies`, `account_policies`.
 `queries`, `query_definitions` and the language in `insights/`; `exports`. `resources` and `filter_resources` are CloudFormation's.
 
 What is not here, and refused by name: the classes DELIVERY and ESSENTIALS, transformers, field indexes, anomaly detectors, deliveries
@@ -53,7 +53,6 @@ SERVICE = Service(
         account_policies,
         protection,
         records,
-        retention,
         queries,
         query_definitions,
         exports,

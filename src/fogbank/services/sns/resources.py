@@ -224,7 +224,7 @@ SUBSCRIPTION = ResourceType(
     create=_create_subscription,
     made_with=("TopicArn", "Protocol", "Endpoint", "Region", *_SUBSCRIPTION_DEFAULTS),
     read=_read_subscription,
-    delete=lambda ctx, arn, properties: _in_its_region(ctx, "Unsubscribe", arn),
+    delete=lambda ctx, arn, properties: (_read_subscription(ctx, arn), _in_its_region(ctx, "Unsubscribe", arn)),
     list=lambda ctx: (
         one["SubscriptionArn"]
         for one in every(ctx, "sns", "ListSubscriptions", {}, "Subscriptions")
