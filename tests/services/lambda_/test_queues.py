@@ -95,6 +95,7 @@ def test_a_window_gathers_messages(cloud: Any, mapped: Any, stage: Stage, sqs: A
     """With a window the function gets what came within it, or a full batch at once."""
     url, _ = mapped(BatchSize=20, MaximumBatchingWindowInSeconds=5)
     sqs.send_message(QueueUrl=url, MessageBody="a")
+    cloud.settle()
     cloud.advance(3)
     sqs.send_message(QueueUrl=url, MessageBody="b")
     cloud.settle()

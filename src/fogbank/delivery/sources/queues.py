@@ -38,6 +38,13 @@ class Lane:
         self.waiting = False
         """For messages: one poller of a mapping does."""
 
+    def take(self, messages: list[Event], now_ms: int) -> None:
+        """Adds to the batch."""
+        if messages and not self.batch:
+            self.since_ms = now_ms
+        self.batch += messages
+        self.size += sum(len(message["body"]) for message in messages)
+
     def again(self) -> None:
         """The next batch."""
         self.batch, self.size, self.since_ms, self.full, self.request_id = [], 0, 0, False, ""
@@ -102,14 +109,16 @@ def _gather(ctx: Context, consumer: Consumer[R], reading: R, role: Role, lane: L
         wanted = min(AT_ONCE, reading.batch_size - len(lane.batch))
         got: Received = ctx.apart(f"receive {lane.asked}", partial(_receive, consumer, reading, role, wanted, item))
         lane.asked += 1
-        if got.messages and not lane.batch:
-            lane.since_ms = ctx.now
-        lane.batch += got.messages
-        lane.size += sum(len(message["body"]) for message in got.messages)
+        lane.take(got.messages, ctx.now)
         if len(lane.batch) >= reading.batch_size or lane.size >= PAYLOAD_BYTES or (lane.batch and not reading.window_s):
             break
         if got.messages:
             continue
+        # what came since would wake nobody: the transaction that waits is the one that must have looked
+        got = _receive(consumer, reading, role, wanted, item, ctx)
+        if got.messages:
+            lane.take(got.messages, ctx.now)
+            return Wait((watch,), ctx.now)
         until_ms = got.wait.until_ms if got.wait is not None else ctx.now
         on = (*got.wait.on, watch) if got.wait is not None else (watch,)
         if not lane.batch:
@@ -131,7 +140,7 @@ def _let_another_begin(consumer: Consumer[R], reading: R, item: Item, own: Conte
 
 
 def _receive(consumer: Consumer[R], reading: R, role: Role, wanted: int, item: Item, own: Context) -> Received:
-    """Receives messages as the consumer's role, in a transaction of its own; where there are some, lets another poller begin."""
+    """Receives messages as the consumer's role, where there are some, lets another poller begin."""
     url, region = _url(own, reading)
     members = {
         "QueueUrl": url,
