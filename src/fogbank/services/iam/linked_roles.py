@@ -25,9 +25,7 @@ class Linked(NamedTuple):
 # Source: "AWS services that work with IAM" and each service's page "Using service-linked roles".
 LINKED = {
     "access-analyzer.amazonaws.com": Linked("AccessAnalyzer", "AccessAnalyzerServiceRolePolicy"),
-    "apidestinations.events.amazonaws.com": Linked(
-        "AmazonEventBridgeApiDestinations", "AmazonEventBridgeApiDestinationsServiceRolePolicy"
-    ),
+    "apidestinations.events.amazonaws.com": Linked("AmazonEventBridgeApiDestinations", "AmazonEventBridgeApiDestinationsServiceRolePolicy"),
     "autoscaling.amazonaws.com": Linked("AutoScaling", "AutoScalingServiceRolePolicy", True),
     "backup.amazonaws.com": Linked("Backup", "AWSBackupServiceLinkedRolePolicyForBackup"),
     "batch.amazonaws.com": Linked("Batch", "BatchServiceRolePolicy"),
