@@ -164,7 +164,8 @@ def _code(name: str) -> bytes:
 def _functions(client: Client, app: Application) -> None:
     """Both functions, what triggers them, and where their failures go."""
     functions = client("lambda")
-    logs = (["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], "*")
+    told = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    logs = (told, "*")
     uploads = role(
         client,
         app,
