@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace, retention_ms: int) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, loop.stop)
         _greet(cloud.endpoint, cloud.root_key if strict else None, options)
-        loop.run_in_executor(None, _tell_limits, options.sandbox)
+        loop.call_later(1, loop.run_in_executor, None, _tell_limits, options.sandbox)  # not before the first answers
         gc.collect()
         gc.freeze()  # what is loaded now stays: the collector need not walk it again
         gc.set_threshold(50_000, 20, 100)
