@@ -130,7 +130,7 @@ def _log(ctx: Context, trail: Trail, region: str, events: list[tuple[int, bytes]
     """Puts the events into the trail's log group, as its role."""
     group = trail.log_group.split(":log-group:")[-1].removesuffix(":*")
     stream = f"{trail.account}_CloudTrail_{region}"
-    who = Role(trail.log_role, "cloudtrail.amazonaws.com", "CloudTrail_CloudWatchLogs")
+    who = Role(trail.log_role, "cloudtrail.amazonaws.com", "CloudTrail_CloudWatchLogs", arn_of(trail), trail.account)
     lines = [{"timestamp": at_ms, "message": document.decode()} for at_ms, document in events]
     try:
         try:

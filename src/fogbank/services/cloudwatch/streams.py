@@ -257,7 +257,7 @@ def _values(summary: Summary, names: set[str]) -> dict[str, float]:
 
 def _deliver(ctx: Context, stream: MetricStream, lines: list[bytes]) -> bool:
     """Whether something could not be delivered: it is lost then, as AWS says."""
-    role = Role(stream.role_arn, PRINCIPAL, stream.name[:64])
+    role = Role(stream.role_arn, PRINCIPAL, stream.name[:64], arn_of(stream), stream.account)
     name = stream.firehose_arn.rpartition("/")[2]
     try:
         for begin in range(0, len(lines), BATCH):

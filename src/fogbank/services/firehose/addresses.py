@@ -43,7 +43,7 @@ def stream_of(ctx: Context, payload: dict[str, Any]) -> Stream | None:
 
 def role(stream: Stream, role_arn: str) -> Role:
     """A role as which the stream acts."""
-    return Role(role_arn, PRINCIPAL, stream.name)
+    return Role(role_arn, PRINCIPAL, stream.name, arn_of(stream), stream.account)
 
 
 # for the door

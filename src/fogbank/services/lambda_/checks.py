@@ -11,7 +11,7 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation
 from fogbank.services.lambda_ import encryption, runtimes
-from fogbank.services.lambda_.addresses import arn
+from fogbank.services.lambda_.addresses import arn, parse
 from fogbank.services.lambda_.faults import invalid, too_great
 from fogbank.services.lambda_.layers import layer_versions
 from fogbank.services.lambda_.roles import check_passed, may
@@ -75,7 +75,8 @@ def settings(ctx: Context, req: Any) -> dict[str, Any]:
         runtimes.check(req.Runtime)
         found["runtime"] = req.Runtime
     if req.Role is not None:
-        check_passed(ctx, req.Role)
+        where = parse(req.FunctionName, ctx.account, ctx.region, "")
+        check_passed(ctx, req.Role, "" if where is None else arn(where.account, where.region, where.name))
         found["role"] = req.Role
     for member, field, most in (("MemorySize", "memory_mb", MEMORY_MB), ("Timeout", "timeout_s", TIMEOUT_S)):
         value = getattr(req, member)

@@ -8,6 +8,7 @@ from typing import Any
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.sandbox.function import Lines
+from fogbank.services.lambda_.addresses import arn
 from fogbank.services.lambda_.making import of_key
 from fogbank.services.lambda_.roles import session
 
@@ -27,7 +28,7 @@ def gather(ctx: Context, items: list[Any]) -> None:
         streams.setdefault((lines.region, lines.log_group, lines.log_stream, lines.function_key), []).append(lines)
     for (region, group, stream, key), parts in streams.items():
         where, role_arn = of_key(key)
-        role = session(where.name, role_arn)
+        role = session(where.name, role_arn, arn(where.account, where.region, where.name), where.account)
         events: list[Event] = [
             {"timestamp": ctx.at_machine(at_ms), "message": text[:EVENT_BYTES] or " "} for part in parts for at_ms, text in part.lines
         ]

@@ -148,7 +148,7 @@ def send(ctx: Context, account: str, region: str, group_name: str, way: Way, con
         event = _encode({"awslogs": {"data": b64encode(content).decode()}})
         ctx.call("lambda", "Invoke", {"FunctionName": arn, "InvocationType": "Event", "Payload": event}, acting=acting, region=where)
         return
-    role = Role(way.role_arn, f"logs.{region}.amazonaws.com", "CloudWatchLogs")
+    role = Role(way.role_arn, f"logs.{region}.amazonaws.com", "CloudWatchLogs", f"{group_arn(account, region, group_name)}:*", account)
     if kind == "kinesis":
         spread = ctx.random.hex(32) if way.distribution == "Random" else key
         ctx.call("kinesis", "PutRecord", {"StreamARN": arn, "Data": content, "PartitionKey": spread}, acting=role, region=where)

@@ -17,7 +17,7 @@ def pipe_arn(pipe: Pipe) -> str:
 
 
 def role_of(pipe: Pipe) -> Role:
-    return Role(pipe.role_arn, PRINCIPAL, pipe.name)
+    return Role(pipe.role_arn, PRINCIPAL, pipe.name, pipe_arn(pipe), pipe.account)
 
 
 def invalid(message: str) -> ServiceException:

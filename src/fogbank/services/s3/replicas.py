@@ -130,7 +130,7 @@ def _carry_out(ctx: Context, bucket: Bucket, version: Object, rule: Rule) -> Non
 def _role(ctx: Context, bucket: Bucket) -> Context:
     """This task, carried on as the role. Replicas obey their bucket's policy like any other write."""
     try:
-        return ctx.as_role(Role(replication.role_of(bucket), "s3.amazonaws.com", "s3-replication"))
+        return ctx.as_role(Role(replication.role_of(bucket), "s3.amazonaws.com", "s3-replication", bucket.arn, bucket.account))
     except ServiceException:
         raise Failure("AssumeRoleNotPermitted") from None
 
