@@ -1,3 +1,0 @@
-from fogbank.kernel.telemetry import Counted, Measure
-
-__all__ = ["Counted", "Measure"]
