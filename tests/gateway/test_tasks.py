@@ -11,6 +11,7 @@ import pytest
 
 from fogbank.delivery import outbox
 from fogbank.kernel.context import Context
+from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Service, Wait, task
 from fogbank.kernel.telemetry import Measure
 from fogbank.store import Record, Table
@@ -58,7 +59,12 @@ def service(seen: Seen) -> Service:
         except ValueError as problem:
             seen.ran.append(str(problem))
 
-    vars(tasks).update(watches=watches, beside=beside, fails=fails)
+    @task("tells")
+    def tells(ctx: Context, payload: Any) -> None:
+        ctx.tell("tests", "tried")
+        raise ServiceException("AccessDenied", "not you", status=403)
+
+    vars(tasks).update(watches=watches, beside=beside, fails=fails, tells=tells)
     return Service("tests", modules=[tasks], gather=lambda ctx, items: seen.told.extend(items))
 
 
@@ -76,10 +82,10 @@ def own(seen: Seen) -> Iterator[Cloud]:
     house.close()
 
 
-def begin(cloud: Cloud, name: str, payload: Any = 0) -> None:
+def begin(cloud: Cloud, name: str, payload: Any = 0, trace: str = "") -> None:
     def put() -> None:
         tx = cloud.inner.begin()
-        outbox.put(tx, f"tests.{name}", payload, tx.at_ms, "0" * 12, "us-east-1")
+        outbox.put(tx, f"tests.{name}", payload, tx.at_ms, "0" * 12, "us-east-1", trace)
         cloud.inner.commit(tx)
 
     cloud.house.on_loop(put)
@@ -126,6 +132,16 @@ def test_work_that_fails(own: Cloud, seen: Seen) -> None:
     """What goes wrong outside is raised in the task that began it."""
     begin(own, "fails")
     assert (seen.ran, parked(own)) == (["no"], 0)
+
+
+def test_a_task_that_fails_is_told_of(own: Cloud, seen: Seen) -> None:
+    """What a failing task has told reaches services all the same, and its trace says why it failed."""
+    spans: list[Any] = []
+    own.house.app.gateway._manifests["xray"] = Service("xray", modules=[], gather=lambda ctx, items: spans.extend(items))
+    begin(own, "tells", trace=f"Root=1-5f84c7a1-0123456789abcdef01234567;Parent={'a' * 16};Sampled=1")
+    assert seen.told == ["tried"]
+    (span,) = spans
+    assert (span.kind, span.status, span.error, span.message) == ("task", 403, "AccessDenied", "not you")
 
 
 def test_a_backtracked_task_begins_again(own: Cloud, seen: Seen) -> None:

@@ -227,8 +227,7 @@ class Call(Passage):
         except ServiceException as problem:
             cloud.undo(tx)
             self._over(ctx, entry, cloud.tracing.trailed(entry), self._req, self._traced, None, problem, "call")
-            if tx.told is not None:
-                cloud.gathering.take(tx.told)
+            cloud.gathering.heard(tx)
             self.refuse(problem)
             return
         except Waiting as waiting:
@@ -237,7 +236,10 @@ class Call(Passage):
             return
         except Exception:
             cloud.undo(tx)
-            self.fail()
+            mistake = self.mistake()
+            self._over(ctx, entry, cloud.tracing.trailed(entry), self._req, self._traced, None, mistake, "call")
+            cloud.gathering.heard(tx)
+            self.refuse(mistake)
             return
         self.send(response)
         signed = self.signed
@@ -268,12 +270,16 @@ class Call(Passage):
         self.send(response)
 
     def fail(self) -> None:
-        """Our fault."""
+        """Our fault, before the operation was reached."""
+        self.refuse(self.mistake())
+
+    def mistake(self) -> ServiceException:
+        """The exception being handled, as the caller learns of it."""
         entry = self.entry
         problem = report(f"{entry.service}:{entry.operation}", self.request_id, self.gateway.debug)
         if entry.dialect == "s3":
             problem.code = "InternalError"
-        self.refuse(problem)
+        return problem
 
     def _forget_body(self) -> None:
         body = self.request.body

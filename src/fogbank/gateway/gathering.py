@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fogbank.gateway.call import Entry
     from fogbank.gateway.cloud import Cloud
     from fogbank.gateway.pipeline import Gateway
+    from fogbank.store.transaction import Transaction
 
 WAIT_S = 0.5
 _ROUNDS = 8
@@ -39,6 +40,11 @@ class Gathering:
     def waiting(self) -> bool:
         """Whether there is something that nobody has been told."""
         return bool(self._told or self._calls)
+
+    def heard(self, tx: Transaction) -> None:
+        """Adds what a transaction that was undone had to tell."""
+        if tx.told is not None:
+            self.take(tx.told)
 
     def take(self, told: Sequence[tuple[str, Any]]) -> None:
         """Adds (service, what) to what will be told."""

@@ -290,7 +290,12 @@ class Gateway:
         ctx = self.context(cloud, tx, manifest, principal, item.account, item.region, service, item.task, f"{item.number:016x}")
         traced = cloud.tracing.follow(item.trace) if item.trace else None
         ctx.trace = traced.header if traced is not None else item.trace
-        answer = task(ctx, outbox.payload(item))
+        try:
+            answer = task(ctx, outbox.payload(item))
+        except ServiceException as problem:
+            if traced is not None:
+                ctx.tell(*tracing.told(traced, "task", ctx, None, problem.status, problem.code, problem.message))
+            raise
         if isinstance(answer, Wait):
             return answer
         if traced is not None:

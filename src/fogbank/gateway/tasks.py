@@ -87,6 +87,7 @@ class Tasks:
             return
         except Exception as problem:
             cloud.undo(tx)
+            cloud.gathering.heard(tx)
             self._fail(item, problem)
         cloud.beside.over(f"{item.number:016x}")
 
