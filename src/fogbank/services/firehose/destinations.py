@@ -10,7 +10,7 @@ import msgspec
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.services.firehose import compressing, prefixes, processing
-from fogbank.services.firehose.addresses import PRINCIPAL
+from fogbank.services.firehose.addresses import PRINCIPAL, arn_of
 from fogbank.services.firehose.faults import invalid
 from fogbank.services.firehose.state import Stream
 
@@ -84,9 +84,9 @@ def asked(req: Any, ending: str) -> tuple[str, dict[str, Any]]:
     return found[0][0], plain(found[0][1])
 
 
-def made(ctx: Context, kind: str, given: Mapping[str, Any]) -> Destination:
-    """A new destination. Errors: InvalidArgumentException, NotImplemented, AccessDenied (iam:PassRole)."""
-    return _checked(ctx, kind, {**_DEFAULTS[kind], **_inner(given)})
+def made(ctx: Context, own: str, kind: str, given: Mapping[str, Any]) -> Destination:
+    """A new destination of the stream with this ARN. Errors: InvalidArgumentException, NotImplemented, AccessDenied (iam:PassRole)."""
+    return _checked(ctx, own, kind, {**_DEFAULTS[kind], **_inner(given)})
 
 
 def merged(ctx: Context, stream: Stream, kind: str, given: Mapping[str, Any]) -> Destination:
@@ -94,7 +94,7 @@ def merged(ctx: Context, stream: Stream, kind: str, given: Mapping[str, Any]) ->
     if {kind, stream.kind} == {"S3", "ExtendedS3"}:
         kind = "ExtendedS3"
     elif kind != stream.kind:
-        return made(ctx, kind, given)
+        return made(ctx, arn_of(stream), kind, given)
     inner = _inner(given)
     for name in ("S3BackupDescription", "S3DestinationDescription"):
         if name in inner and name in stream.destination:
@@ -105,7 +105,7 @@ def merged(ctx: Context, stream: Stream, kind: str, given: Mapping[str, Any]) ->
     changed = {**_DEFAULTS[kind], **stream.destination, **inner}
     if _is_dynamic(changed) != _is_dynamic(stream.destination):
         raise invalid("Dynamic Partitioning can only be enabled when a Firehose is created, and cannot be disabled.")
-    return _checked(ctx, kind, changed)
+    return _checked(ctx, arn_of(stream), kind, changed)
 
 
 def _is_dynamic(described: Mapping[str, Any]) -> bool:
@@ -121,7 +121,7 @@ def _inner(given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _checked(ctx: Context, kind: str, described: dict[str, Any]) -> Destination:
+def _checked(ctx: Context, own: str, kind: str, described: dict[str, Any]) -> Destination:
     access_key = None
     if kind == "HttpEndpoint":
         endpoint = dict(described.get("EndpointConfiguration") or {})
@@ -129,14 +129,14 @@ def _checked(ctx: Context, kind: str, described: dict[str, Any]) -> Destination:
             raise invalid("EndpointConfiguration must be specified for an HTTP endpoint.")
         access_key = endpoint.pop("AccessKey", None)
         described = {**described, "EndpointConfiguration": endpoint}
-        _check_endpoint(ctx, described)
+        _check_endpoint(ctx, own, described)
     else:
-        _check_bucket(ctx, described, dynamic=_is_dynamic(described))
-        _check_extended(ctx, described)
+        _check_bucket(ctx, own, described, dynamic=_is_dynamic(described))
+        _check_extended(ctx, own, described)
     return Destination(kind, described, access_key)
 
 
-def _check_endpoint(ctx: Context, described: Mapping[str, Any]) -> None:
+def _check_endpoint(ctx: Context, own: str, described: Mapping[str, Any]) -> None:
     if "S3DestinationDescription" not in described:
         raise invalid("S3Configuration must be specified for an HTTP endpoint.")
     chain = processing.steps(described)
@@ -144,11 +144,11 @@ def _check_endpoint(ctx: Context, described: Mapping[str, Any]) -> None:
     _check_hints(described.get("BufferingHints"))
     _check_logging(described)
     for role_arn in _roles(described, chain):
-        check_role(ctx, role_arn)
+        check_role(ctx, own, role_arn)
     manager = described["SecretsManagerConfiguration"]
     if manager.get("Enabled") and not (manager.get("SecretARN") and (manager.get("RoleARN") or described.get("RoleARN"))):
         raise invalid("SecretsManagerConfiguration requires SecretARN and a role when it is enabled.")
-    _check_bucket(ctx, described["S3DestinationDescription"], dynamic=False)
+    _check_bucket(ctx, own, described["S3DestinationDescription"], dynamic=False)
 
 
 def _roles(described: Mapping[str, Any], chain: tuple[processing.Step, ...]) -> list[str]:
@@ -157,7 +157,7 @@ def _roles(described: Mapping[str, Any], chain: tuple[processing.Step, ...]) -> 
     return list(dict.fromkeys(name for name in named if name))
 
 
-def _check_extended(ctx: Context, described: Mapping[str, Any]) -> None:
+def _check_extended(ctx: Context, own: str, described: Mapping[str, Any]) -> None:
     """What only an extended S3 destination has."""
     conversion = described.get("DataFormatConversionConfiguration")
     if conversion is not None and conversion.get("Enabled", True):
@@ -166,15 +166,15 @@ def _check_extended(ctx: Context, described: Mapping[str, Any]) -> None:
     if described.get("S3BackupMode") == "Enabled":
         if "S3BackupDescription" not in described:
             raise invalid("S3BackupConfiguration must be specified when S3BackupMode is Enabled.")
-        _check_bucket(ctx, described["S3BackupDescription"], dynamic=False)
+        _check_bucket(ctx, own, described["S3BackupDescription"], dynamic=False)
 
 
-def _check_bucket(ctx: Context, described: Mapping[str, Any], *, dynamic: bool) -> None:
+def _check_bucket(ctx: Context, own: str, described: Mapping[str, Any], *, dynamic: bool) -> None:
     if "RoleARN" not in described or "BucketARN" not in described:
         raise invalid("RoleARN and BucketARN must be specified.")
     chain = processing.steps(described)
     for role_arn in _roles(described, chain):
-        check_role(ctx, role_arn)
+        check_role(ctx, own, role_arn)
     _check_hints(described.get("BufferingHints"), dynamic=dynamic)
     _check_logging(described)
     compressing.check(described.get("CompressionFormat", "UNCOMPRESSED"))
@@ -204,11 +204,11 @@ def _check_logging(described: Mapping[str, Any]) -> None:
         raise invalid("LogGroupName and LogStreamName must be specified when CloudWatch logging is enabled.")
 
 
-def check_role(ctx: Context, role_arn: str) -> None:
-    """The caller passes a role that Firehose can be. Errors: InvalidArgumentException, AccessDenied."""
+def check_role(ctx: Context, own: str, role_arn: str) -> None:
+    """The caller passes a role that Firehose can be, for the stream with this ARN. Errors: InvalidArgumentException, AccessDenied."""
     ctx.authorize("iam:PassRole", role_arn, iam__PassedToService=PRINCIPAL)
     try:
-        ctx.as_role(Role(role_arn, PRINCIPAL, "check"))
+        ctx.as_role(Role(role_arn, PRINCIPAL, "check", own, ctx.account))
     except ServiceException:
         raise invalid(f"Firehose is unable to assume role {role_arn}. Please check the role provided.") from None
 

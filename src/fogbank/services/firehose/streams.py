@@ -9,7 +9,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.firehose import destinations, encrypting
-from fogbank.services.firehose.addresses import arn_of, stream_at, where
+from fogbank.services.firehose.addresses import arn, arn_of, stream_at, where
 from fogbank.services.firehose.destinations import Destination
 from fogbank.services.firehose.faults import in_use, invalid
 from fogbank.services.firehose.state import STREAMS, Encryption, Source, Stream
@@ -36,7 +36,7 @@ def create_delivery_stream(ctx: Context, req: Any) -> Answer:
         raise in_use(f"Firehose {req.DeliveryStreamName} under accountId {ctx.account} already exists")
     if sum(1 for _ in STREAMS.scan(ctx, ctx.account, ctx.region)) >= STREAMS_LIMIT:
         raise ServiceException("LimitExceededException", f"Limit of {STREAMS_LIMIT} Firehose streams reached.")
-    destination = destinations.made(ctx, *destinations.asked(req, "Configuration"))
+    destination = destinations.made(ctx, arn(ctx.account, ctx.region, req.DeliveryStreamName), *destinations.asked(req, "Configuration"))
     stream = Stream(
         account=ctx.account,
         region=ctx.region,
@@ -73,7 +73,7 @@ def _source(ctx: Context, req: Any, kind: str) -> Source | None:
         raise invalid("KinesisStreamSourceConfiguration must be specified for a stream of type KinesisStreamAsSource.")
     if req.DirectPutSourceConfiguration is not None:
         raise invalid("DirectPutSourceConfiguration is only applicable for DirectPut stream type.")
-    destinations.check_role(ctx, given.RoleARN)
+    destinations.check_role(ctx, arn(ctx.account, ctx.region, req.DeliveryStreamName), given.RoleARN)
     return Source(given.KinesisStreamARN, given.RoleARN, ctx.now)
 
 

@@ -46,7 +46,7 @@ def put_destination(ctx: Context, req: Any) -> Answer:
     if target is None or target.service not in _SERVICES:
         raise invalid("Invalid targetArn: it must be a Kinesis stream or a Firehose stream.")
     ctx.authorize("iam:PassRole", req.roleArn, iam__PassedToService=f"logs.{ctx.region}.amazonaws.com")
-    _check_role(ctx, req.roleArn)
+    _check_role(ctx, req.roleArn, ctx.arn(f"destination:{req.destinationName}"))
     old = DESTINATIONS.get(ctx, ctx.account, ctx.region, req.destinationName)
     made = Destination(
         account=ctx.account,
@@ -62,10 +62,10 @@ def put_destination(ctx: Context, req: Any) -> Answer:
     return {"destination": _described(made)}
 
 
-def _check_role(ctx: Context, role_arn: str) -> None:
-    """That CloudWatch Logs can be the role. Errors: InvalidParameterException."""
+def _check_role(ctx: Context, role_arn: str, own: str) -> None:
+    """That CloudWatch Logs can be the role, on behalf of the destination with this ARN. Errors: InvalidParameterException."""
     try:
-        ctx.as_role(Role(role_arn, f"logs.{ctx.region}.amazonaws.com", "CloudWatchLogs"))
+        ctx.as_role(Role(role_arn, f"logs.{ctx.region}.amazonaws.com", "CloudWatchLogs", own, ctx.account))
     except NotImplementedOperation:
         raise
     except ServiceException:
