@@ -45,6 +45,11 @@ class Lane:
         self.batch += messages
         self.size += sum(len(message["body"]) for message in messages)
 
+    def complete(self, reading: Reading) -> bool:
+        """There is no more to come for this batch."""
+        full = len(self.batch) >= reading.batch_size or self.size >= PAYLOAD_BYTES
+        return full or bool(self.batch and not reading.window_s)
+
     def again(self) -> None:
         """The next batch."""
         self.batch, self.size, self.since_ms, self.full, self.request_id = [], 0, 0, False, ""
@@ -105,13 +110,11 @@ def _url(ctx: Context, reading: Reading) -> tuple[str, str]:
 def _gather(ctx: Context, consumer: Consumer[R], reading: R, role: Role, lane: Lane, item: Item) -> Wait | None:
     """Receives until the batch is full or its window is over: None then, else what to wait for. May raise Waiting."""
     watch: Watch = consumer.watch(item)
-    while True:
+    while not lane.complete(reading):
         wanted = min(AT_ONCE, reading.batch_size - len(lane.batch))
         got: Received = ctx.apart(f"receive {lane.asked}", partial(_receive, consumer, reading, role, wanted, item))
         lane.asked += 1
         lane.take(got.messages, ctx.now)
-        if len(lane.batch) >= reading.batch_size or lane.size >= PAYLOAD_BYTES or (lane.batch and not reading.window_s):
-            break
         if got.messages:
             continue
         # what came since would wake nobody: the transaction that waits is the one that must have looked
