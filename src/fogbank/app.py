@@ -9,17 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from fogbank.control.api import Control
 from fogbank.delivery import outbox
 from fogbank.gateway.authenticate import Identities
+from fogbank.gateway.departures import ancestry
 from fogbank.gateway.inside import Daemon, Inside
 from fogbank.gateway.listen import Connection
 from fogbank.gateway.pipeline import Gateway
+from fogbank.kernel.http import HttpRequest
 from fogbank.store.archiver import Kept
 from fogbank.store.store import Problem, Store
 from fogbank.wire import model
 
 if TYPE_CHECKING:
+    from fogbank.engines.databases import Databases
+    from fogbank.engines.room import Room
     from fogbank.gateway.cloud import Cloud
     from fogbank.sandbox.box import Driver
     from fogbank.sandbox.unpacking import Shelf
@@ -38,7 +44,10 @@ SERVICES = {
     "kms": "fogbank.services.kms:SERVICE",
     "lambda": "fogbank.services.lambda_:SERVICE",
     "logs": "fogbank.services.logs:SERVICE",
+    "pi": "fogbank.services.pi:SERVICE",
     "pipes": "fogbank.services.pipes:SERVICE",
+    "rds": "fogbank.services.rds:SERVICE",
+    "rds-data": "fogbank.services.rdsdata:SERVICE",
     "s3": "fogbank.services.s3:SERVICE",
     "s3control": "fogbank.services.s3.control:CONTROL",
     "scheduler": "fogbank.services.scheduler:SERVICE",
@@ -57,6 +66,7 @@ SITES = {
     rf"(?P<bucket>.+)\.s3-website[.-]{_REGION}": "s3",
     rf"(?P<url>[a-z0-9]+)\.lambda-url\.{_REGION}": "lambda",
     rf"awslambda-{_REGION}-tasks": "lambda",
+    r"/_rds/(?P<what>token|wake|aws)": "rds",
     r"/SimpleNotificationService-[0-9a-f]{32}\.pem": "sns",
 }
 """What a Host header says in front of the endpoint, or a path -> the service that serves such requests by itself (`Service.site`)."""
@@ -74,6 +84,7 @@ TYPES = {
     "AWS::KinesisFirehose": "fogbank.services.firehose.resources:TYPES",
     "AWS::Logs": "fogbank.services.logs.resources:TYPES",
     "AWS::Pipes": "fogbank.services.pipes.resources:TYPES",
+    "AWS::RDS": "fogbank.services.rds.resources:TYPES",
     "AWS::S3": "fogbank.services.s3.resources:TYPES",
     "AWS::SNS": "fogbank.services.sns.resources:TYPES",
     "AWS::SQS": "fogbank.services.sqs.resources:TYPES",
@@ -135,7 +146,10 @@ class App:
         self._data = data
         self._boxes: Driver | None = None
         self._shelf: Shelf | None = None
-        self.gateway = Gateway(self.store, loop, SERVICES, identities, sites=SITES, types=TYPES, workshop=self._workshop, debug=debug)
+        self._room: Room | None = None
+        self.gateway = Gateway(self.store, loop, SERVICES, identities, sites=SITES, types=TYPES, debug=debug)
+        self.gateway.make_workshop = self._workshop
+        self.gateway.make_databases = self._databases
         self.control = Control(self)
         self.gateway.local = self.control.take
         self._servers: dict[str, asyncio.Server] = {}
@@ -165,6 +179,50 @@ class App:
             billing_ms=self.billing_ms,
         )
 
+    def _databases(self, cloud: Cloud) -> Databases:
+        """Where a cloud's database clusters run: all clouds share the storage fleet. What happens to a cluster by itself is a task of RDS,
+        and what the front asks is a request to RDS."""
+        from fogbank.engines.databases import Databases, House
+        from fogbank.engines.room import Room
+
+        if self._room is None:
+            self._room = Room(self._data / "databases" if self._data is not None else None, self.loop)
+
+        def noticed(account: str, region: str, what: dict[str, Any]) -> None:
+            tx = cloud.begin()
+            outbox.put(tx, "rds.noticed", what, tx.at_ms, account, region)
+            cloud.commit(tx)
+
+        def asked(question: dict[str, Any], done: Callable[[Any], None]) -> None:
+            headers = {"host": "localhost", "x-fogbank-front": databases.word}
+            request = HttpRequest("POST", f"/_rds/{question['what']}", "", headers, msgspec.json.encode(question))
+            call = self.gateway.admit(cloud, request, lambda answer: done(msgspec.json.decode(answer.body)))
+            if call is not None:
+                call.perform(request.body)
+
+        house = House(
+            cloud.name,
+            ancestry=lambda: ancestry(cloud),
+            wall=lambda at_ms: cloud.clock.wall_at(at_ms),
+            cloud=lambda at_ms: cloud.clock.at_wall(at_ms),
+            noticed=noticed,
+            asked=asked,
+            revive=lambda: self._revive(cloud),
+        )
+        databases = Databases(self._room, house)
+        return databases
+
+    def _revive(self, cloud: Cloud) -> None:
+        """Has a cloud's database clusters run as its rows say."""
+        if not self.store.has("rds.clusters"):
+            return
+        from fogbank.services.rds.state import CLUSTERS
+
+        tx = cloud.begin()
+        if next(iter(CLUSTERS.scan(tx)), None) is not None:
+            outbox.put(tx, "rds.awake", {}, tx.at_ms, "", "")
+            cloud.commit(tx)
+
     async def listen(self, name: str, host: str, port: int, *, strict: bool = False, seed: int | None = None) -> Cloud:
         """Opens a cloud on a port (0: any). OSError if the port is taken."""
         cloud = self.gateway.open(name, strict=strict, seed=seed)
@@ -172,6 +230,7 @@ class App:
         cloud.endpoint = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{server.sockets[0].getsockname()[1]}"
         self._servers[name] = server
         self._host = host
+        self._revive(cloud)
         return cloud
 
     async def listen_beside(self, name: str) -> Cloud:
@@ -264,6 +323,8 @@ class App:
             cloud.close()
         if self._boxes is not None:
             self.loop.run_until_complete(self._boxes.close())
+        if self._room is not None:
+            self._room.close()
         if self._shelf is not None:
             self._shelf.close()
         self.store.close()

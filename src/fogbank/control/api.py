@@ -34,6 +34,7 @@ from fogbank.gateway import cors
 from fogbank.gateway.authenticate import DEFAULT_ACCOUNT
 from fogbank.gateway.call import Reply, report
 from fogbank.gateway.cloud import Cloud, notes
+from fogbank.gateway.departures import depart
 from fogbank.gateway.pipeline import Gateway
 from fogbank.kernel.clock import wall_ms
 from fogbank.kernel.http import HttpRequest, HttpResponse
@@ -204,6 +205,7 @@ class Control:
             raise Refused("a clone's name is letters, digits, - and _")
         self._house.store.clone(cloud.name, name, cloud.clock.now_ms())
         made = await self._house.listen_beside(name)
+        depart(made, wall_ms())
         return {"name": name, "endpoint": made.endpoint, "sequence": self._house.store.sequence}
 
     async def _drop(self, cloud: Cloud, request: HttpRequest) -> Any:
@@ -217,15 +219,18 @@ class Control:
     async def _backtrack(self, cloud: Cloud, request: HttpRequest) -> Any:
         store = self._house.store
         kind, value = moment(str(self._body(request).get("to", "")), cloud.clock.now_ms())
+        instant = value
         if kind == "at" and value > cloud.clock.now_ms():
             raise Refused("that is still to come")
         if kind == "at":
             value = store.locate(cloud.name, value)
         elif value > store.sequence:
             raise Refused(f"the log is at @{store.sequence}; @{value} is still to come")
-        before = store.sequence
+        before, at_ms = store.sequence, instant if kind == "at" else store.instant(cloud.name, value)
+        wall = cloud.clock.wall_at(at_ms)
         store.backtrack(cloud.name, value, cloud.clock.now_ms())
         cloud.awake()
+        depart(cloud, wall)
         return {"cloud": cloud.name, "to": value, "from": before}
 
     async def _snapshot(self, cloud: Cloud, request: HttpRequest) -> Any:

@@ -293,8 +293,7 @@ class Call(Passage):
 
     def send(self, response: HttpResponse) -> None:
         cloud, entry = self.cloud, self.entry
-        if cloud.beside.results:
-            cloud.beside.over(self.request_id)
+        cloud.beside.over(self.request_id)
         about = getattr(self._req, entry.counted_by, None) or "" if entry.counted_by else ""
         cloud.gathering.count(entry, self.principal.account, self.region, self.error, about, (time.perf_counter() - self.began) * 1000)
         if not self.watched:
@@ -311,7 +310,7 @@ class Call(Passage):
         """The client is gone: a call that waits must not take what it waited for."""
         if self._parked is not None:
             self.cloud.leave(self._parked)
-            self.cloud.beside.abandon(self.request_id)
+            self.cloud.beside.over(self.request_id)
         self._forget_body()
 
 

@@ -95,6 +95,7 @@ class Cloud:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._workshop: Any = None
+        self._databases: Any = None
         self.strict = strict
         self.callers = Callers(self, load, strict=strict)
         self.authoriser = Authoriser(self)
@@ -158,6 +159,8 @@ class Cloud:
         self.authoriser.forget()
         self.decisions.clear()
         self.beside.forget()
+        if self._databases is not None:
+            self._databases.left()
         self.gathering.forget()
         self.tracing.forget()
         for parked in [p for p in self._timed if p.tasks is not None]:
@@ -297,10 +300,19 @@ class Cloud:
             self._workshop = self._gateway.make_workshop(self)
         return self._workshop
 
+    @property
+    def databases(self) -> Any:
+        """Where this cloud's database clusters run; made when first used."""
+        if self._databases is None and self._gateway.make_databases is not None:
+            self._databases = self._gateway.make_databases(self)
+        return self._databases
+
     def close(self) -> None:
         self.gathering.close()
         if self._workshop is not None:
             self._workshop.close()
+        if self._databases is not None:
+            self._databases.close()
         if self._timer is not None:
             self._timer.cancel()
         for parked in list(self._timed):

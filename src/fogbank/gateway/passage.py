@@ -148,6 +148,11 @@ class Passage:
         """See `Context.workshop`."""
         return self.cloud.workshop
 
+    @property
+    def databases(self) -> Any:
+        """See `Context.databases`."""
+        return self.cloud.databases
+
     def as_role(self, ctx: Context, role: Role) -> Context:
         """See `Context.as_role`."""
         return self._context(ctx, self, self.cloud.callers.assume(ctx, role), ctx.service, ctx.operation, ctx.region, ())

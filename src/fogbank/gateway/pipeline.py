@@ -66,13 +66,11 @@ class Gateway:
         *,
         sites: Mapping[str, str] | None = None,
         types: Mapping[str, str] | None = None,
-        workshop: Callable[[Cloud], Any] | None = None,
         debug: bool = False,
     ) -> None:
         """`services`: AWS's service name -> "package:ATTRIBUTE" of its manifest, imported when first called.
 
         `types`: the first two words of resource types ("AWS::SQS") -> "package:ATTRIBUTE" of their declarations, imported when asked for.
-        `workshop`: makes the place where a cloud's functions run, when first used.
         `sites`: a pattern of what stands in front of the endpoint in a Host header -> the service whose site that is.
         """
         self.store = store
@@ -89,7 +87,10 @@ class Gateway:
         self._services = services
         self._types = types or {}
         self._identities = identities
-        self.make_workshop = workshop
+        self.make_workshop: Callable[[Cloud], Any] | None = None
+        """Makes the place where a cloud's functions run, when first used."""
+        self.make_databases: Callable[[Cloud], Any] | None = None
+        """Likewise, where its database clusters do."""
         self._manifests: dict[str, Service | None] = {}
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._site_entries: dict[str, SiteEntry] = {}

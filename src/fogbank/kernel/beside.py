@@ -19,7 +19,7 @@ class Beside:
 
     def __init__(self, ready: Callable[[Watch], None]) -> None:
         self._ready = ready
-        self._begun: set[tuple[Hashable, str]] = set()
+        self._begun: dict[Hashable, set[str]] = {}
         self.results: dict[Hashable, dict[str, Any]] = {}
         """Owner -> what is there for it, until it is `over`."""
 
@@ -32,35 +32,37 @@ class Beside:
         """What came of the work; raises it where that is an Exception, and Waiting until it is there. `begin` is called once."""
         there = self.results.get(owner)
         if there is not None and what in there:
-            self._begun.discard((owner, what))
+            self._had(owner, what)
             if isinstance(there[what], Exception):
                 raise there[what]
             return there[what]
         key = (owner, what)
         watch = (0, f"{hash(key)}".encode())
-        if key not in self._begun:
-            self._begun.add(key)
+        if what not in self._begun.get(owner, ()):
+            self._begun.setdefault(owner, set()).add(what)
             begin(partial(self._done, key, watch))
         raise Waiting(Wait((watch,), until_ms))
 
     def begun(self, owner: Hashable, what: str) -> bool:
         """Whether this work was begun."""
-        return (owner, what) in self._begun or what in self.results.get(owner, ())
+        return what in self._begun.get(owner, ()) or what in self.results.get(owner, ())
+
+    def _had(self, owner: Hashable, what: str) -> None:
+        begun = self._begun.get(owner)
+        if begun is not None:
+            begun.discard(what)
+            if not begun:
+                del self._begun[owner]
 
     def _done(self, key: tuple[Hashable, str], watch: Watch, result: Any) -> None:
-        if key in self._begun:  # else nobody waits any more
+        if key[1] in self._begun.get(key[0], ()):  # else nobody waits any more
             self.results.setdefault(key[0], {})[key[1]] = result
             self._ready(watch)
 
     def over(self, owner: Hashable) -> None:
-        """The request has what it waited for."""
-        for what in self.results.pop(owner, ()):
-            self._begun.discard((owner, what))
-
-    def abandon(self, owner: Hashable) -> None:
-        """Whoever waited is gone: what comes of it is dropped."""
-        self.over(owner)
-        self._begun = {key for key in self._begun if key[0] != owner}
+        """The request is over, whether or not it has what it waited for: what still comes of it is dropped."""
+        self.results.pop(owner, None)
+        self._begun.pop(owner, None)
 
     def forget(self) -> None:
         """Nobody waits any more for anything."""

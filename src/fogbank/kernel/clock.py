@@ -43,6 +43,16 @@ class Clock:
         found = next((s for s in reversed(self.settings) if s.wall_ms <= wall_ms), self.settings[0])
         return found.cloud_ms + (wall_ms - found.wall_ms if found.running else 0)
 
+    def wall_at(self, cloud_ms: int) -> int:
+        """The wall's time when the cloud's time was `cloud_ms` (the last such moment, where it stood still then or jumped over it)."""
+        now = wall_ms()
+        following = now
+        for setting in reversed(self.settings):
+            if setting.cloud_ms <= cloud_ms:
+                return min(setting.wall_ms + (cloud_ms - setting.cloud_ms), following) if setting.running else following
+            following = setting.wall_ms
+        return following
+
     @property
     def running(self) -> bool:
         return self._last.running

@@ -56,6 +56,9 @@ class Door(Protocol):
     def workshop(self) -> Any: ...
 
     @property
+    def databases(self) -> Any: ...
+
+    @property
     def access_key(self) -> str: ...
 
     def past(self, ctx: Context, at_ms: int, sequence: int | None) -> Any: ...
@@ -250,6 +253,11 @@ class Context:
     def workshop(self) -> Any:
         """Where people's code runs (`sandbox.workshop.Workshop`)."""
         return self.door.workshop
+
+    @property
+    def databases(self) -> Any:
+        """Where database clusters run (`engines.spec.Databases`)."""
+        return self.door.databases
 
     def tell(self, service: str, what: Any) -> None:
         """Lets a service know of something when this call is over, however it ends: its `gather` gets it soon after. In memory and at

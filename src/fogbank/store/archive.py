@@ -90,5 +90,10 @@ class Archive:
         ).fetchone()
         return row[0] if row else None
 
+    def instant(self, branch: int, below: int) -> int | None:
+        """The last instant that a branch had reached before a sequence number."""
+        row = self._execute("SELECT max(at_ms) FROM instant WHERE branch=? AND sequence<?", (branch, min(below, 1 << 62))).fetchone()
+        return row[0] if row else None
+
     def close(self) -> None:
         self._connection.close()

@@ -159,6 +159,16 @@ class Store:
     def _line(self, number: int) -> Line:
         return next(line for line in self.catalogue.branches if line.number == number)
 
+    def parent(self, number: int) -> int:
+        """The branch that a branch left; 0 where it is the first."""
+        return self._line(number).parent
+
+    def instant(self, name: str, sequence: int) -> int:
+        """The cloud's time when a name's history had reached a sequence number (0: not known any more)."""
+        path = self._path(self.heads[name].number)
+        times = [at for memory in self.memories for branch, at, when in memory.instants if when <= min(sequence, path.get(branch, -1))]
+        return max([*times, *(self.archive.instant(branch, min(sequence, fork) + 1) or 0 for branch, fork in path.items())])
+
     def _path(self, number: int, below: int = FOREVER) -> dict[int, int]:
         path: dict[int, int] = {}
         while number:

@@ -1,7 +1,7 @@
 """Members given by one of our own services instead of a socket: a dict by AWS's names becomes what an operation takes.
 
 The same types and constraints as for a request from outside; a member that the model does not have is refused, and
-instants are int milliseconds already.
+instants are int milliseconds already. A streaming body may be an `Upload`, which is not read here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from fogbank.kernel.errors import ServiceException
+from fogbank.store import Upload
 
 from .model import service
 from .types import Instant, Types
@@ -42,10 +43,16 @@ def members(service_name: str, operation: str, given: Mapping[str, Any]) -> Any:
     kind = _input(service_name, operation)
     if kind is None:
         return None
+    streams = {name: value for name, value in given.items() if isinstance(value, Upload)}
+    if streams:
+        given = {**given, **dict.fromkeys(streams, b"")}
     try:
-        return msgspec.convert(given, kind, strict=False, dec_hook=_hook, builtin_types=(bytes,))
+        made = msgspec.convert(given, kind, strict=False, dec_hook=_hook, builtin_types=(bytes,))
     except msgspec.ValidationError as problem:
         raise ServiceException("ValidationException", str(problem)) from None
+    for name, value in streams.items():
+        setattr(made, name, value)
+    return made
 
 
 def plain(given: Any) -> Any:

@@ -26,6 +26,7 @@ from fogbank.services.secretsmanager.state import CURRENT, DAY_MS, PENDING, PREV
 from fogbank.store import change
 
 WINDOW_DAYS = (7, 30)
+OWNING_SERVICE = "aws:secretsmanager:owningService"
 
 
 @operation("CreateSecret")
@@ -61,6 +62,9 @@ def create_secret(ctx: Context, req: Any) -> Answer:
     )
     if secret.tags:
         ctx.authorize("secretsmanager:TagResource", arn_of(secret))
+    owner, mark, _ = req.Name.partition("!")
+    if mark and ctx.via and ctx.via[-1] == owner:  # a service makes it for its caller, and manages it from now on
+        secret = change(secret, tags=secret.tags | {OWNING_SERVICE: owner})
     if value is not None:
         secret = versions.add_version(ctx, secret, token_of(req), value, [CURRENT])
     if req.AddReplicaRegions:
@@ -91,6 +95,7 @@ def describe(secret: Secret) -> dict[str, Any]:
         LastChangedDate=secret.changed_at_ms,
         LastAccessedDate=secret.accessed_at_ms or None,
         Tags=tags.pairs(secret.tags) or None,
+        OwningService=secret.tags.get(OWNING_SERVICE),
         CreatedDate=secret.created_at_ms,
         PrimaryRegion=secret.primary_region or None,
         **rotation.describe(secret),

@@ -25,7 +25,9 @@ def get_secret_value(ctx: Context, req: Any) -> Answer:
     Errors: ResourceNotFoundException, InvalidRequestException, InvalidParameterException, DecryptionFailure.
     Source: API reference, GetSecretValue.
     """
-    return _read(ctx, secret_at(ctx, req.SecretId), req.VersionId, req.VersionStage)
+    secret = secret_at(ctx, req.SecretId)
+    answer = _read(ctx, secret, req.VersionId, req.VersionStage)
+    return {**answer, "@watch": (SECRETS.watch(secret.account, secret.region, secret.name),)}
 
 
 def _read(ctx: Context, secret: Secret, version_id: str | None, stage: str | None) -> dict[str, Any]:

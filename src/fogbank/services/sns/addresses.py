@@ -12,7 +12,9 @@ from fogbank.services.sns.faults import invalid, not_found
 from fogbank.services.sns.state import SUBSCRIPTIONS, TOPICS, Subscription, Topic
 
 PRINCIPAL = "sns.amazonaws.com"
-_SOURCE_OWNERS = "apigateway cloudwatch codecommit devops-guru ds elasticache gamelift lambda rds redshift ses sms-voice sns ssm-incidents"
+_SOURCE_OWNERS = (
+    "apigateway cloudwatch codecommit devops-guru ds elasticache events.rds gamelift lambda rds redshift ses sms-voice sns ssm-incidents"
+)
 SOURCE_OWNERS = frozenset(f"{name}.amazonaws.com" for name in _SOURCE_OWNERS.split())
 """The services that still say `aws:SourceOwner`, which a topic's default policy asks for."""
 

@@ -1,0 +1,250 @@
+"""The writer's log, as a semi-synchronous replica gets it: MySQL's replication protocol over the writer's unix socket.
+
+With semi-synchronous replication a COMMIT returns when we reply with its place in the binlog, that is when four nodes have it. So a
+writer is fenced by not being replied to: one of an older timeline, of another database, or promoted from less than was acknowledged.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from pathlib import Path
+from typing import Protocol
+
+from fogbank.engines.binlog import events, packets
+from fogbank.engines.binlog.events import HEADER, HEARTBEAT, MAGIC_BYTES, ROTATE
+from fogbank.engines.binlog.packets import DUMP, LONGEST, REGISTER, SAY
+from fogbank.engines.binlog.trail import Trail
+from fogbank.engines.volume import replication
+from fogbank.engines.volume.loop import Loop, Promise, Task
+from fogbank.engines.volume.quorum import Lineage
+
+_USER = "rdsrepladmin"
+_SERVER = 0xFFFFFF00
+_ALIVE_NS = 5_000_000_000
+_SEMI_SYNC = 0xEF
+_END = 0xFE
+_LARGE_BYTES = 128 << 10
+"""A longer event goes on as it comes."""
+_HEAD_BYTES = 4096
+"""So much of it says what it is."""
+
+
+class Log(replication.Log, Protocol):
+    """What the volume is to its writer."""
+
+    trail: Trail
+    committed: int
+    lineage: Lineage
+
+    def commit(self) -> None: ...
+
+
+class Source(replication.Upstream):
+    """The connection to the writer. It is made again by itself until `detach`."""
+
+    def __init__(self, loop: Loop, log: Log) -> None:
+        super().__init__(loop, log)
+        self._volume = log
+        self._salt = b""
+        self._waits: deque[tuple[int, bytes]] = deque()
+        """What the writer wants a reply for: the end of a transaction in the log, and the reply."""
+        self._head, self._asked, self._at = b"", False, 0
+        """Of a large event: its beginning, whether it wants a reply, up to where it is there."""
+        self._left, self._goes_on = 0, False
+        """Of a large packet: what is still to come, and whether another one belongs to it."""
+
+    def feedback(self) -> None:
+        """More is durable: replies with the last transaction that is, which stands for those before."""
+        self._volume.commit()
+        waits, durable = self._waits, self._volume.durable()
+        reply = b""
+        while waits and waits[0][0] <= durable:
+            reply = waits.popleft()[1]
+        if reply and self.attached:
+            self._send(reply)
+
+    # -- attaching
+
+    def _attach(self, directory: str, port: int, user: str) -> Task[None]:
+        path = Path(directory)
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            link.connect(directory)
+        except OSError:
+            link.close()
+            raise
+        self._socket, self._have = link, 0
+        self._messages.clear()
+        self._waits.clear()
+        self._left, self._goes_on = 0, False
+        self._loop.watch(link.fileno(), self._greeting)
+        salt = packets.greeted((yield from self._message())[1])
+        secret = (path.parent.parent / "data" / "fogbank.secret").read_text()
+        self._send(packets.packet(packets.login(_USER, secret, salt), 1))
+        yield from self._message()
+        found = yield from self._say("SELECT system, timeline FROM mysql.rds_timelines ORDER BY timeline DESC LIMIT 1")
+        number = int(found[0][1] or 0)
+        yield from self._volume.admit_writer(str(found[0][0]), number, lambda: self._history(number))
+        trail = self._volume.trail
+        file, offset = trail.since(self._volume.lineage.newest.start, trail.at)
+        if not file:
+            file, offset = str((yield from self._say("SHOW BINARY LOGS"))[0][0]), MAGIC_BYTES
+        yield from self._subscribe(file, offset)
+        self._loop.leave(link.fileno())
+        self._loop.watch(link.fileno(), self._streaming)
+        self.attached, self._paused = True, False
+        self._volume.noticed("attached", timeline=number)
+        self._catch_up()
+        self._take(0)
+
+    def _history(self, timeline: int) -> Task[bytes]:
+        """Where the writer's timeline begins in the log."""
+        begins = yield from self._say(f"SELECT begins FROM mysql.rds_timelines WHERE timeline = {timeline}")
+        return str(begins[0][0]).encode()
+
+    def _subscribe(self, file: str, offset: int) -> Task[None]:
+        for said in (
+            "SET @master_binlog_checksum = @@global.binlog_checksum",
+            "SET @mariadb_slave_capability = 4",
+            "SET @rpl_semi_sync_slave = 1",
+            f"SET @master_heartbeat_period = {_ALIVE_NS}",
+        ):
+            yield from self._say(said)
+        self._send(packets.packet(bytes((REGISTER,)) + _SERVER.to_bytes(4, "little") + bytes(3 + 2 + 8)))
+        yield from self._message()
+        head = bytes((DUMP,)) + offset.to_bytes(4, "little") + bytes(2) + _SERVER.to_bytes(4, "little")
+        self._send(packets.packet(head + file.encode()))
+
+    def _catch_up(self) -> None:
+        """Replies with where the log is: the writer may wait for what came before the connection broke."""
+        file, offset = self._volume.trail.since(self._volume.lineage.newest.start, self._volume.committed)
+        if file:
+            self._send(_reply(file, offset))
+
+    def _say(self, text: str) -> Task[list[list[str | None]]]:
+        """A statement, and its rows."""
+        self._send(packets.packet(bytes((SAY,)) + text.encode()))
+        first = (yield from self._message())[1]
+        rows: list[list[str | None]] = []
+        if first[0] == 0:
+            return rows
+        ends = 0
+        while True:
+            body = (yield from self._message())[1]
+            if body[0] == _END and len(body) < 9:
+                ends += 1
+                if ends == 2:
+                    return rows
+            elif ends:
+                rows.append(packets.row(body))
+
+    def _message(self) -> Task[tuple[bytes, bytes]]:
+        if not self._messages:
+            if self._socket is None:
+                raise packets.Refused("the connection is closed")
+            self._waiting = Promise()
+            yield self._waiting
+        kind, body = self._messages.popleft()
+        if body[:1] == b"\xff":
+            raise packets.failure(body)
+        return kind, body
+
+    def _greeting(self, _: int) -> None:
+        """Before the log flows: whole packets for the task. (What comes after the request for the log stays: nobody listens then.)"""
+        if not self._receive():
+            return
+        found, rest = packets.whole(bytes(self._view[: self._have]))
+        self._messages.extend((bytes((number,)), body) for number, body in found)
+        self._keep(self._have - len(rest))
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            if self._messages:
+                waiting.keep(self._messages[0])
+            else:
+                self._waiting = waiting
+
+    # -- flowing
+
+    def _take(self, at: int) -> None:
+        """What has come, into the memory of the log. (The hottest loop there is.)"""
+        buffer, view, have = self._bytes, self._view, self._have
+        while True:
+            if self._left:
+                came = min(self._left, have - at)
+                self._more(view[at : at + came])
+                at += came
+                if self._left:
+                    break
+            if have - at < 4:
+                break
+            length = buffer[at] | buffer[at + 1] << 8 | buffer[at + 2] << 16
+            end = at + 4 + length
+            if self._goes_on:
+                self._left, self._goes_on = length, length == LONGEST
+                at += 4
+                if not length:
+                    self._whole()
+                continue
+            if end > have and (length < _LARGE_BYTES or have - at < _HEAD_BYTES):
+                break
+            if length and buffer[at + 4] != 0:
+                self._ended(b"", bytes(view[at + 4 : min(end, have)]))
+                return
+            asked, begin = False, at + 5
+            if buffer[begin] == _SEMI_SYNC and buffer[begin + 1] <= 1:
+                asked, begin = buffer[begin + 1] == 1, begin + 2
+            if end <= have and length < LONGEST:
+                self._event(view[begin:end], asked)
+                at = end
+            else:
+                self._head, self._asked, self._at = bytes(view[begin : begin + _HEAD_BYTES]), asked, self._volume.trail.at
+                self._left, self._goes_on = end - begin, length == LONGEST
+                at = begin
+        self._keep(at)
+
+    def _more(self, piece: memoryview) -> None:
+        """A piece of a large event."""
+        if piece:
+            self._volume.make_room(len(piece))
+            self._hot.append(self._at, piece)
+            self._at += len(piece)
+            self._left -= len(piece)
+            if not self._left and not self._goes_on:
+                self._whole()
+
+    def _whole(self) -> None:
+        """A large event is there."""
+        self._taken(memoryview(self._head), self._asked)
+
+    def _event(self, event: memoryview, asked: bool) -> None:
+        _, kind, _, _, end, flags = HEADER.unpack_from(event)
+        trail = self._volume.trail
+        if kind == HEARTBEAT:
+            return
+        if events.artificial(kind, end, flags):
+            if kind != ROTATE:
+                return
+            file, _ = events.rotated(event)
+            if trail.files and trail.files[-1].name == file:
+                return
+        self._volume.make_room(len(event))
+        self._hot.append(trail.at, event)
+        self._taken(event, asked)
+
+    def _taken(self, event: memoryview, asked: bool) -> None:
+        trail = self._volume.trail
+        trail.take(event)
+        if asked:
+            self._waits.append((trail.at, _reply(trail.files[-1].name, HEADER.unpack_from(event)[4])))
+
+    def _ended(self, kind: bytes, body: bytes) -> None:
+        """The writer stops: it shuts down, or refuses to go on."""
+        self._break(str(packets.failure(body)) if body[:1] == b"\xff" else "it ended the stream")
+
+    def _status(self, link: socket.socket) -> None:
+        """(A writer asks when it wants to know.)"""
+
+
+def _reply(file: str, offset: int) -> bytes:
+    return packets.packet(bytes((_SEMI_SYNC,)) + offset.to_bytes(8, "little") + file.encode())

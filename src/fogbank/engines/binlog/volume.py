@@ -1,0 +1,261 @@
+"""The volume of a MariaDB cluster: `engines.volume`'s, whose log is a binlog.
+
+Three things differ. What readers get, and what counts as acknowledged, ends with a whole transaction (`committed`). Places of the log
+have names in MariaDB's words (`trail`), which the nodes keep beside the log (`FILES`). And a promoted writer says itself where its
+timeline begins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fogbank.engines.binlog import events
+from fogbank.engines.binlog.events import GTID, HEADER
+from fogbank.engines.binlog.serving import Readers
+from fogbank.engines.binlog.source import Source
+from fogbank.engines.binlog.times import Times
+from fogbank.engines.binlog.trail import File, Trail
+from fogbank.engines.fleet import frames
+from fogbank.engines.volume.loop import Loop, Promise, Task
+from fogbank.engines.volume.nodes import Link, Lost, Refused
+from fogbank.engines.volume.quorum import Turn
+from fogbank.engines.volume.replication import Fenced
+from fogbank.engines.volume.volume import Volume
+
+FILES = "files"
+TIMES = "times"
+_KEEP_TIMES_S = 2.0
+_SETTLE_S = 0.1
+_SCAN_BYTES = 512 << 10
+_Files = msgspec.msgpack.Decoder(tuple[int, list[File]])
+
+
+class BinlogVolume(Volume):
+    """See the module. `verbs`: what it can be asked beside what every volume can."""
+
+    upstream: Source
+    readers: Readers  # type: ignore[assignment]
+
+    def __init__(self, folder: Path, name: str, fleet: Path, system: str, loop: Loop) -> None:
+        self.trail = Trail(0)
+        self.committed = 0
+        """The end of the last whole transaction that is durable."""
+        self.times = Times()
+        self._looked = False
+        """The trail is known: what the nodes keep of it may be replaced."""
+        self._sealed = False
+        """Whoever wrote writes no more, and who follows has what is committed."""
+        super().__init__(folder, name, fleet, system, loop)
+        self.verbs = {"until": self._until, "position": self._position, "age": self._age, "seal": self._seal}
+        loop.later(_KEEP_TIMES_S, self._keep_times)
+
+    def _source(self) -> Source:
+        return Source(self.loop, self)
+
+    def _readers(self, folder: Path) -> Readers:  # type: ignore[override]
+        return Readers(folder, self.loop, self)
+
+    # what flows
+
+    def _round(self) -> None:
+        if self.trail.changed and self.live:
+            self._keep_files()
+        super()._round()
+
+    def commit(self) -> None:
+        """Transactions whose end is durable now are committed."""
+        if self._sealed:
+            return
+        ends, durable, committed = self.trail.ends, self.tracker.durable, self.committed
+        while ends and ends[0] <= durable:
+            committed = ends.popleft()
+        if committed != self.committed:
+            self.committed = committed
+            self.times.add(committed, time.time_ns() // 1_000_000)
+
+    def served(self) -> int:
+        """Up to where readers get the log."""
+        return self.committed if self.limit is None else min(self.committed, self.limit.position)
+
+    # what the nodes keep of it
+
+    def instruct(self, link: Link) -> None:
+        super().instruct(link)
+        if self._looked:
+            link.tell(frames.KEEP, self._files())
+
+    def _keep_files(self) -> None:
+        self.trail.changed = False
+        self._spread_kept(self._files())
+
+    def _files(self) -> bytes:
+        return _kept(FILES, msgspec.msgpack.encode((self.epoch, self.trail.files)))
+
+    def _keep_times(self) -> None:
+        if self.times.changed and self.live:
+            self._spread_kept(_kept(TIMES, self.times.thinned()))
+        self.loop.later(_KEEP_TIMES_S, self._keep_times)
+
+    def _spread_kept(self, message: bytes) -> None:
+        for link in self.links:
+            if link.up:
+                link.tell(frames.KEEP, message)
+
+    def recovered(self) -> Task[None]:
+        """What is durable is known: looks through the end of it for files and transactions."""
+        if not self.lineage.turns:
+            self._looked = True
+            return
+        durable = self.tracker.durable
+        newest, start = self.lineage.newest.timeline, self.lineage.turns[0].start
+        known = [_Files.decode(content) for content in (yield from self._given(FILES))]
+        _, files = max(known, key=lambda one: (one[0], len(one[1])), default=(0, []))
+        self.trail.resume(files, start, durable)
+        yield from self._scan(newest, durable)
+        self.committed = self.trail.whole
+        self.trail.ends.clear()
+        self._looked = self.trail.changed = True
+        times = yield from self._given(TIMES)
+        if times:
+            self.times.restore(max(times, key=len), self.committed)
+
+    def _given(self, name: str) -> Task[list[bytes]]:
+        """What the nodes keep under a name."""
+        found: list[bytes] = []
+        for number in list(self.states):
+            try:
+                answer = yield self.links[number].ask(frames.GET, msgspec.msgpack.encode({"name": name}))
+            except (Refused, Lost):
+                continue
+            found.append(answer.payload)
+        return found
+
+    def _scan(self, timeline: int, end: int) -> Task[None]:
+        """Takes the log's events from the trail's end to a position."""
+        at, part = self.trail.at, b""
+        while at < end:
+            holder, until = self.lineage.holding(timeline, at)
+            piece = yield self.read(holder, at, min(_SCAN_BYTES, (end if until is None else min(until, end)) - at))
+            at += len(piece)
+            data = part + piece
+            taken = 0
+            for event in events.split(memoryview(data)):
+                self.trail.take(event)
+                taken += len(event)
+            part = data[taken:]
+
+    # the log begins and turns
+
+    def begin(self, timeline: int, position: int, system: str) -> None:
+        super().begin(timeline, position, system)
+        if not self.trail.files:
+            self.trail = Trail(position)
+            self.committed = position
+
+    def _seal(self, said: dict[str, Any]) -> Promise[dict[str, Any]]:
+        """Before a reader becomes the writer: nothing more is taken from the one before, nor acknowledged to it. The answer is `status`."""
+        self.upstream.detach()
+        return self.loop.run_task(self._settle())
+
+    def _settle(self) -> Task[dict[str, Any]]:
+        until = time.monotonic() + _SETTLE_S
+        while self.tracker.durable < self.hot.end and time.monotonic() < until:
+            yield self.loop.sleep(0.001)
+        self.commit()
+        self._sealed = True
+        return self.status()
+
+    def admit_writer(self, system: str, timeline: int, history: Callable[[], Task[bytes]]) -> Task[None]:
+        yield from super().admit_writer(system, timeline, history)
+        self._sealed = False
+
+    def _admit_turn(self, timeline: int, history: bytes) -> Task[None]:
+        """A promoted writer: its timeline begins where it had repeated the log to. Raises Fenced where it lacks what was acknowledged."""
+        switch, turns = int(history), self.lineage.turns
+        if switch > self.tracker.durable:
+            raise Fenced(f"the writer has {switch - self.tracker.durable} bytes of the log that the volume does not have")
+        if switch < turns[-1].start:
+            raise Fenced(f"timeline {timeline} does not follow from the volume's ({turns[-1].timeline})")
+        self.commit()
+        if self.written and switch < self.committed:
+            raise Fenced(f"the writer lacks {self.committed - switch} bytes of what was acknowledged")
+        self.trail.cut(switch)
+        self.committed = switch
+        self.times.cut(switch)
+        self.readers.drop(switch)
+        self._turn(self.lineage.grown(Turn(timeline, switch)), (turns[-1].timeline, switch))
+        yield from ()
+
+    # what is asked and told
+
+    def status(self) -> dict[str, Any]:
+        told = super().status()
+        file, offset = self.trail.place(self.committed)
+        last = self.trail.files[-1].number if self.trail.files else 0
+        return {**told, "durable": self.committed, "file": events.number(file), "offset": offset, "last_file": last}
+
+    def _position(self, said: dict[str, Any]) -> dict[str, Any]:
+        """The place of a file and offset in the log."""
+        position = self.trail.position(int(said["file"]), int(said["offset"]))
+        holder, _ = self.lineage.holding(self.lineage.newest.timeline, position)
+        return {"timeline": holder, "position": position}
+
+    def _age(self, said: dict[str, Any]) -> dict[str, Any]:
+        """How long ago what follows a file and offset became durable; 0 where nothing follows."""
+        position = self.trail.position(int(said["file"]), int(said["offset"]))
+        if position >= self.committed:
+            return {"ms": 0}
+        return {"ms": self.times.age_ms(position, time.time_ns() // 1_000_000)}
+
+    def _until(self, said: dict[str, Any]) -> Promise[dict[str, Any]]:
+        """The end of the last transaction up to a position, and not after an instant: {"timeline", "position", "file", "offset"}."""
+        return self.loop.run_task(self._find(int(said["position"]), int(said.get("at_ms") or 0)))
+
+    def _find(self, position: int, at_ms: int) -> Task[dict[str, Any]]:
+        limit = min(position, self.committed)
+        known = self.times.before(at_ms) if at_ms else None
+        if known is not None:
+            limit, at_ms = min(limit, known), 0
+        found = limit
+        if limit < self.committed or at_ms:
+            start = self.lineage.turns[0].start
+            at, found = self.trail.boundary(start, self._instant(limit, at_ms) if at_ms else limit)
+            found = yield from self._last_before(at, max(found, start), limit, at_ms)
+        self.trail.mark(found)
+        name, offset = self.trail.place(found)
+        holder, _ = self.lineage.holding(self.lineage.newest.timeline, found)
+        return {"timeline": holder, "position": found, "file": events.number(name), "offset": offset}
+
+    def _instant(self, limit: int, at_ms: int) -> int:
+        """A place before an instant, by when files were begun."""
+        files = [file for file in self.trail.files if file.base <= limit and file.format]
+        while files and int.from_bytes(files[-1].format[:4], "little") * 1000 > at_ms:
+            files.pop()
+        return files[-1].base if files else 0
+
+    def _last_before(self, start: int, found: int, limit: int, at_ms: int) -> Task[int]:
+        """Goes through the log from a file's beginning."""
+        walk = Trail(start)
+        at, part = start, b""
+        while at < limit:
+            holder, until = self.lineage.holding(self.lineage.newest.timeline, at)
+            piece = yield self.read(holder, at, min(_SCAN_BYTES, (limit if until is None else min(until, limit)) - at))
+            at += len(piece)
+            data, taken = part + piece, 0
+            for event in events.split(memoryview(data)):
+                if at_ms and event[4] == GTID and HEADER.unpack_from(event)[0] * 1000 > at_ms:
+                    return found
+                if walk.take(event):
+                    found = walk.whole
+                taken += len(event)
+            part = data[taken:]
+        return found
+
+
+def _kept(name: str, content: bytes) -> bytes:
+    return msgspec.msgpack.encode({"name": name}) + b"\0" + content

@@ -1,0 +1,18 @@
+"""AWS inside SQL: extensions of PostgreSQL, and the files that they hand to services.
+
+`extension/` has what a user installs with `create extension aws_lambda cascade`, written in SQL:
+
+    aws_commons   the types that the others share, and the way out (`_call`): by dblink to the back door of the front
+    aws_lambda    `aws_lambda.invoke`
+    aws_s3        `aws_s3.table_import_from_s3`, `aws_s3.query_export_to_s3`
+    aws_ml        `aws_sagemaker.invoke_endpoint`, `aws_bedrock.invoke_model`, `aws_comprehend.detect_sentiment`
+
+A call is JSON, `{"feature": "Lambda", "call": {"do": "invoke", ...}}`; `services/rds/inside.py` carries it out as the cluster's role for
+that feature. An answer with `refused` becomes the error that SQL sees. `files` is how an object's content passes: through a file that the
+server's backend has made.
+"""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+"""For `extension_control_path` (PostgreSQL 18); what is in its `extension` can also be copied to where the server's extensions are."""

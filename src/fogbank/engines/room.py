@@ -1,0 +1,140 @@
+"""What all clouds of a process share: the storage fleet, the engines' templates, folders, and blocks of addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import socket
+import stat
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from fogbank.engines.kinds import Image, Kind, kind
+from fogbank.engines.processes import give, owner
+from fogbank.engines.spec import Failed
+
+if TYPE_CHECKING:
+    from fogbank.engines.fleet.fleet import Fleet
+    from fogbank.engines.volumes import Volume
+
+_BLOCKS: Sequence[int] = range(80, 250)
+"""Second octets of 127.B.x.y; low ones are what other programs use."""
+_LOCK_PORT = 4566
+
+
+class Room:
+    """See the module. `root`: where everything is kept; None: in a folder of its own that goes with it."""
+
+    def __init__(self, root: Path | None, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._temporary = root is None
+        self.run = Path(tempfile.mkdtemp(prefix="fogbank-", dir="/tmp"))
+        """Short paths, because those of sockets may have 107 characters only."""
+        self.run.chmod(0o711)
+        self.root = _reachable(root) if root is not None else self.run / "data"
+        self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._fleets: dict[str, asyncio.Task[Fleet]] = {}
+        self._templates: dict[tuple[str, str], asyncio.Task[tuple[Any, Image]]] = {}
+        self.volumes: dict[str, Volume] = {}
+        """Those that have been opened, by name."""
+        self._links = 0
+        self._locks: dict[str, tuple[int, socket.socket]] = {}
+
+    def folder(self, *names: str, fresh: bool = False) -> Path:
+        """A folder below the root, made where it is not there, that the engines' processes own."""
+        path = self.root.joinpath(*names)
+        if fresh:
+            shutil.rmtree(path, ignore_errors=True)
+        if not path.is_dir():
+            path.mkdir(mode=0o711, parents=True)
+            give(path)
+        return path
+
+    def short(self, path: Path) -> Path:
+        """Another, short name of a folder."""
+        self._links += 1
+        link = self.run / f"{self._links:x}"
+        link.symlink_to(path)
+        return link
+
+    async def fleet(self, region: str) -> Fleet:
+        """The six storage nodes of a region, started when first asked for."""
+        task = self._fleets.get(region)
+        if task is None or (task.done() and task.exception() is not None):
+            task = self._fleets[region] = self.loop.create_task(self._start_fleet(region))
+        return await asyncio.shield(task)
+
+    async def _start_fleet(self, region: str) -> Fleet:
+        from fogbank.engines.fleet.fleet import Fleet
+
+        fleet = Fleet(self.folder("fleet", region), self.loop)
+        await fleet.start()
+        return fleet
+
+    async def template(self, engine: str, version: str) -> tuple[Kind, Any, Image]:
+        """An engine, its binaries, and the image that new volumes begin with. Raises Failed where the engine is not here."""
+        found = kind(engine)
+        task = self._templates.get((engine, version))
+        if task is None or (task.done() and task.exception() is not None):
+            task = self._templates[engine, version] = self.loop.create_task(self._make_template(found, version))
+        binaries, image = await asyncio.shield(task)
+        return found, binaries, image
+
+    async def _make_template(self, found: Kind, version: str) -> tuple[Any, Image]:
+        binaries = found.engine.binaries(version)
+        image: Image = await found.engine.template(self.folder("templates"), binaries, self.loop)
+        return binaries, image
+
+    def block(self, cloud: str) -> int:
+        """The block of addresses of a cloud: 127.B.0.0/16, the same one as before where nobody else has it."""
+        if cloud in self._locks:
+            return self._locks[cloud][0]
+        file = self.root / "addresses.json"
+        known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+        first: int = known.get(cloud, _BLOCKS[crc32(f"{self.root}/{cloud}".encode()) % len(_BLOCKS)])
+        for number in (first, *_BLOCKS):
+            lock = socket.socket()
+            try:
+                lock.bind((f"127.{number}.255.254", _LOCK_PORT))
+            except OSError:
+                lock.close()
+                continue
+            self._locks[cloud] = number, lock
+            known[cloud] = number
+            file.write_text(json.dumps(known))
+            return number
+        raise Failed("no block of loopback addresses is free for the databases' endpoints")
+
+    def leave(self, cloud: str) -> None:
+        """A cloud is closed: its addresses are free."""
+        if cloud in self._locks:
+            self._locks.pop(cloud)[1].close()
+
+    def close(self) -> None:
+        """Ends the fleet, when the loop still runs no more; and what was temporary goes."""
+        for task in self._templates.values():
+            task.cancel()
+        for fleet in self._fleets.values():
+            with contextlib.suppress(Exception):
+                self.loop.run_until_complete(self.loop.create_task(self._stop_fleet(fleet)))
+        for _, lock in self._locks.values():
+            lock.close()
+        shutil.rmtree(self.run, ignore_errors=True)
+
+    @staticmethod
+    async def _stop_fleet(task: asyncio.Task[Fleet]) -> None:
+        await (await task).stop()
+
+
+def _reachable(path: Path) -> Path:
+    """The folder itself, or where we are root and the engines' user may not go there, another one for it."""
+    if owner() is None:
+        return path
+    if all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents if folder.exists()):
+        return path
+    return Path("/var/tmp") / f"fogbank-{crc32(str(path.resolve()).encode()):08x}"

@@ -1,0 +1,368 @@
+"""A volume as fogbank's process sees it: its record on disk, its images, and the process that keeps its log on the storage nodes.
+
+    <root>/volumes/<name>/volume.json     `Record`: what is known of it; written before anything relies on it
+    <root>/volumes/<name>/images/<n>/     data directories at a known position, never changed: hard links are shared between volumes
+    <root>/volumes/<name>/process/        the volume process's folder (settings, sockets)
+
+An image plus the log that follows it is every state since. A new image is made (*coalesced*) when much log has come since the last, so that
+starting a node anew never takes longer than repeating that much; older ones go when nothing may ask for them any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from fogbank.engines.control import Control
+from fogbank.engines.fleet.client import Connection, everywhere
+from fogbank.engines.kinds import Image, Kind, Until
+from fogbank.engines.processes import Process, python, spawn
+from fogbank.engines.room import Room
+from fogbank.engines.spec import Failed, Point, VolumeState
+
+COALESCE_BYTES = 128 << 20
+"""So much log after the last image, and another one is made."""
+
+
+def wall_ms() -> int:
+    """The machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Kept(msgspec.Struct):
+    """An image of the volume. `at_ms`: it has nothing that was committed later; `template`: a writer can be started on it as it is."""
+
+    number: int
+    timeline: int
+    position: int
+    at_ms: int
+    template: bool = False
+
+
+class Marked(msgspec.Struct):
+    """A point of the volume that is kept."""
+
+    timeline: int
+    position: int
+    at_ms: int
+    bytes: int
+
+
+class Record(msgspec.Struct):
+    """What is known of a volume.
+
+    begun  its log is there: it was begun at its first image's position, or is a fork's
+    until  how far the first writer repeats the log (a fork that nobody has opened yet); None: all of it
+    """
+
+    name: str
+    engine: str
+    version: str
+    system: str
+    born_ms: int
+    images: list[Kept]
+    points: dict[str, Marked] = {}
+    until: tuple[int, int, int] | None = None
+    begun: bool = False
+    window_ms: int = 24 * 3_600_000
+    region: str = ""
+
+
+class Volume:
+    """See the module. Made by `create`, `fork` or `load`; `open` starts its process."""
+
+    def __init__(self, room: Room, of: Kind, binaries: Any, record: Record) -> None:
+        self.room = room
+        self.kind = of
+        self.binaries = binaries
+        self.record = record
+        self.folder = room.folder("volumes", record.name)
+        self.control: Control | None = None
+        self.process: Process | None = None
+        self.heard: Callable[[dict[str, Any]], None] = lambda said: None
+        self._run: Path | None = None
+        self._lock = asyncio.Lock()
+        self._coalescing = asyncio.Lock()
+
+    # made, kept and found
+
+    @classmethod
+    async def create(cls, room: Room, name: str, engine: str, version: str, region: str) -> Volume:
+        """A new, empty one."""
+        of, binaries, template = await room.template(engine, version)
+        record = Record(name, engine, version, template.system, wall_ms(), [], region=region)
+        volume = cls(room, of, binaries, record)
+        await volume.adopt(template, wall_ms(), share=True)
+        await volume.open()
+        return volume
+
+    @classmethod
+    async def load(cls, room: Room, name: str) -> Volume | None:
+        """One that is there already."""
+        file = room.root / "volumes" / name / "volume.json"
+        if not file.exists():
+            return None
+        record = msgspec.json.decode(file.read_bytes(), type=Record)
+        of, binaries, _ = await room.template(record.engine, record.version)
+        return cls(room, of, binaries, record)
+
+    async def repeat(self, name: str, region: str) -> Volume:
+        """A new volume, on the storage nodes of a region, that begins with our newest image: to follow us."""
+        base = self.newest()
+        record = Record(name, self.record.engine, self.record.version, self.record.system, wall_ms(), [base], region=region)
+        made = Volume(self.room, self.kind, self.binaries, record)
+        await asyncio.to_thread(_share, self.image_folder(base), made.image_folder(base))
+        made.save()
+        await made.open()
+        return made
+
+    async def fork(self, name: str, at_ms: int, point: str) -> Volume:
+        """A new volume that begins as this one was at an instant of the machine's clock (0: now), or at a point. Raises Failed."""
+        await self.open()
+        status = await self.ask("status")
+        timeline, position = int(status["timeline"]), int(status["durable"])
+        if point:
+            marked = self.record.points.get(point)
+            if marked is None:
+                raise Failed(f"there is no point {point} of this volume")
+            timeline, position, at_ms = marked.timeline, marked.position, 0
+            images = [image for image in self.record.images if (image.timeline, image.position) <= (timeline, position)]
+        else:
+            images = [image for image in self.record.images if not at_ms or image.at_ms <= at_ms]
+        if not images:
+            raise Failed("that is longer ago than is kept of this volume")
+        base = max(images, key=lambda image: (image.timeline, image.position))
+        until = (timeline, position, at_ms if not point else 0)
+        record = Record(
+            name,
+            self.record.engine,
+            self.record.version,
+            self.record.system,
+            wall_ms(),
+            [base],
+            until=until,
+            begun=True,
+            region=self.record.region,
+        )
+        made = Volume(self.room, self.kind, self.binaries, record)
+        await asyncio.to_thread(_share, self.image_folder(base), made.image_folder(base))
+        spans = [
+            (number, start, position if number == timeline else end)
+            for number, start, end in await self._spans(base)
+            if number < timeline or (number == timeline and start < position)
+        ]
+        await self.everywhere(lambda node: node.fork(name, spans))
+        record.begun = bool(spans)  # (where the image is all there is, its log begins anew)
+        made.save()
+        return made
+
+    async def _spans(self, base: Kept) -> list[tuple[int, int, int]]:
+        """The log from where a node needs it that is made from an image, timeline by timeline (maybe an earlier one than its own)."""
+        ends: dict[int, tuple[int, int]] = {}
+        for state in (await self.everywhere(lambda node: node.state())).values():
+            for span in state.spans:
+                start, end = ends.get(span.timeline, (span.start, span.end))
+                ends[span.timeline] = min(start, span.start), max(end, span.end)
+        first = self.kind.engine.begins(self.image(base))
+        found = [(number, max(start, first), end) for number, (start, end) in sorted(ends.items())]
+        return [span for span in found if span[1] < span[2]]
+
+    async def everywhere(self, do: Callable[[Connection], Awaitable[Any]]) -> dict[int, Any]:
+        """Does something with the volume on the storage nodes. Raises Failed where fewer than four can."""
+        return await everywhere((await self.room.fleet(self.record.region)).folder, self.record.name, do)
+
+    def save(self) -> None:
+        """Writes the record down."""
+        file = self.folder / "volume.json"
+        fresh = file.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.encode(self.record))
+        os.replace(fresh, file)
+
+    async def forget(self) -> None:
+        """Deletes it: from the nodes, and here."""
+        await self.close()
+        with contextlib.suppress(Failed):
+            await self.everywhere(lambda node: node.drop())
+        await asyncio.to_thread(shutil.rmtree, self.folder, True)
+
+    # its process
+
+    @property
+    def run(self) -> Path:
+        """The process's folder, by a short name: its sockets lie there."""
+        if self._run is None:
+            self._run = self.room.short(self.room.folder("volumes", self.record.name, "process"))
+        return self._run
+
+    async def open(self) -> None:
+        """Starts its process, which finds out from the nodes what is durable. Raises Failed."""
+        async with self._lock:
+            if self.control is not None and self.process is not None and self.process.alive:
+                return
+            fleet = await self.room.fleet(self.record.region)
+            for stale in ("control", "ready", ".s.PGSQL.5432", "volume.sock"):
+                (self.run / stale).unlink(missing_ok=True)
+            settings = {"volume": self.record.name, "fleet": str(fleet.folder)}
+            (self.run / "settings.json").write_bytes(msgspec.json.encode(settings))
+            self.process = spawn(python(self.kind.volume, self.run), self.room.loop, log=self.folder / "process.log", drop=False)
+            control = Control(self.run / "control", self._hear)
+            await control.connect(lambda: self.process is not None and self.process.alive)
+            self.control = control
+            if not self.record.begun:
+                first = self.record.images[0]
+                position = first.position if first.template else self.kind.engine.begins(self.image(first))
+                await control.ask("begin", timeline=first.timeline, position=position, system=self.record.system)
+                self.record.begun = True
+                self.save()
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        if said["event"] == "gone":
+            self.control = None
+        self.heard(said)
+
+    async def ask(self, do: str, /, **what: Any) -> dict[str, Any]:
+        """See `Control.ask`."""
+        if self.control is None:
+            raise Failed("the volume's process is not there")
+        return await self.control.ask(do, **what)
+
+    async def close(self) -> None:
+        """Ends its process; all it knows is on the nodes."""
+        async with self._lock:
+            if self.control is not None:
+                self.control.close()
+                self.control = None
+            if self.process is not None:
+                await self.process.end(signal.SIGTERM)
+                self.process = None
+
+    # images
+
+    def image_folder(self, image: Kept) -> Path:
+        return self.folder / "images" / str(image.number)
+
+    def image(self, image: Kept) -> Image:
+        """The image as the engine sees it."""
+        return cast(
+            Image, self.kind.engine.Image(self.image_folder(image), image.timeline, image.position, self.record.system, image.at_ms)
+        )
+
+    def newest(self) -> Kept:
+        return max(self.record.images, key=lambda image: (image.timeline, image.position))
+
+    async def adopt(self, image: Image, at_ms: int, *, share: bool = False) -> Kept:
+        """Keeps an image that was made. `share`: its files are linked, else they are taken."""
+        number = max((one.number for one in self.record.images), default=0) + 1
+        kept = Kept(number, image.timeline, image.position, at_ms, share)
+        target = self.image_folder(kept)
+        target.parent.mkdir(mode=0o711, exist_ok=True)
+        if share:
+            await asyncio.to_thread(_share, image.folder, target)
+        else:
+            image.folder.rename(target)
+        self.record.images.append(kept)
+        self.save()
+        return kept
+
+    async def coalesce(self) -> Kept | None:
+        """Makes a new image of all that is durable now; the oldest that nobody may ask for go. None where there is nothing new."""
+        async with self._coalescing:
+            status = await self.ask("status")
+            timeline, position, at_ms = int(status["timeline"]), int(status["durable"]), wall_ms()
+            base = self.newest()
+            if (base.timeline, base.position) >= (timeline, position):
+                return None
+            folder = self.room.folder("volumes", self.record.name, "coalescing", fresh=True)
+            engine = self.kind.engine
+            made: Image = await engine.image(self.image(base), self.run, Until(timeline, position), folder, self.binaries, self.room.loop)
+            kept = await self.adopt(made, at_ms)
+            await self._collect()
+            return kept
+
+    async def _collect(self) -> None:
+        """Lets go of images, and of the log before the oldest that is left."""
+        floor_ms = wall_ms() - self.record.window_ms
+        by_age = sorted(self.record.images, key=lambda image: (image.timeline, image.position))
+        needed = {by_age[-1].number}
+        older = [image for image in by_age if image.at_ms <= floor_ms]
+        needed |= {image.number for image in by_age if image.at_ms > floor_ms}
+        if older:
+            needed.add(older[-1].number)
+        for point in self.record.points.values():
+            before = [image for image in by_age if (image.timeline, image.position) <= (point.timeline, point.position)]
+            if before:
+                needed.add(before[-1].number)
+        gone = [image for image in by_age if image.number not in needed]
+        if not gone:
+            return
+        self.record.images = [image for image in by_age if image.number in needed]
+        self.save()
+        for image in gone:
+            await asyncio.to_thread(shutil.rmtree, self.image_folder(image), True)
+        oldest = self.record.images[0]
+        spans = await self._spans(oldest)
+        if spans:
+            await self.everywhere(lambda node: node.forget(spans[0][0], spans[0][1]))
+
+    # points and state
+
+    async def keep(self, name: str) -> Point:
+        """Keeps the volume as it is now under a name. Raises Failed."""
+        marked = self.record.points.get(name)
+        if marked is None:
+            await self.open()
+            status = await self.ask("status")
+            size = await asyncio.to_thread(_size, self.image_folder(self.newest()))
+            marked = Marked(int(status["timeline"]), int(status["durable"]), wall_ms(), size)
+            self.record.points[name] = marked
+            self.save()
+        return Point(name, marked.at_ms, marked.bytes)
+
+    def release(self, name: str) -> None:
+        """Lets go of a point."""
+        if self.record.points.pop(name, None) is not None:
+            self.save()
+
+    async def state(self) -> VolumeState:
+        """How it is now. Raises Failed where its process is not there."""
+        status = await self.ask("status")
+        durable = int(status["durable"])
+        copies = sum(1 for node in status["nodes"] if node["up"] and node["acknowledged"] >= durable)
+        size = await asyncio.to_thread(_size, self.image_folder(self.newest()))
+        return VolumeState(
+            self.record.name,
+            size + max(0, durable - self.newest().position),
+            int(status["timeline"]),
+            durable,
+            copies,
+            min(image.at_ms for image in self.record.images),
+            wall_ms(),
+            bool(status["writable"]),
+            bool(status["readable"]),
+        )
+
+
+def _share(source: Path, target: Path) -> None:
+    """The same files under another folder: images are never changed, so links are copies."""
+    if target.exists():
+        return
+    fresh = target.with_name(f"{target.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(source, fresh, copy_function=os.link)
+    for folder, _, _ in os.walk(fresh):
+        status = os.stat(source / Path(folder).relative_to(fresh))
+        os.chown(folder, status.st_uid, status.st_gid)
+    fresh.rename(target)
+
+
+def _size(folder: Path) -> int:
+    return sum(os.lstat(os.path.join(place, name)).st_blocks * 512 for place, _, names in os.walk(folder) for name in names)

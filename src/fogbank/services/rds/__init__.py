@@ -1,0 +1,72 @@
+"""Amazon RDS and Aurora: database clusters and instances that run.
+
+Read in this order: `state` (the model of the data), `addresses` (names, ARNs, addresses), `requests` (for the door), `faults`;
+`wanted` and `converging` (from rows to the engines and back), `deleting`; `making`, `clusters`, `instances`, `changing` and `describing`
+(what there is), over `passwords`, `windows` and `roles`; `failover`, `power`, `endpoints` and `scaling` (how it runs); `snapshots`,
+`restoring`, `backtracks`, `backups`, `exports` (time); `replicas`, `global_members` and `global_clusters` (what repeats another);
+`planning` and `clockwork` (what the clock does) and `metrics`; then `surroundings`: parameter, option and subnet groups, events,
+tags, engine versions, proxies, activity streams; `inside` (calls out of SQL) and `front`; `resources` (CloudFormation).
+
+What is not here: Oracle, SQL Server, Db2 and RDS Custom; Multi-AZ DB clusters; Aurora Serverless v1; encryption under keys of one's own;
+blue/green deployments, integrations, shard groups, reserved instances.
+"""
+
+from fogbank.kernel.operation import Resource, Service
+from fogbank.services.rds import (
+    backtracks,
+    backups,
+    clockwork,
+    clusters,
+    converging,
+    endpoints,
+    exports,
+    failover,
+    front,
+    global_clusters,
+    inside,
+    instances,
+    keeping,
+    power,
+    replicas,
+    requests,
+    restoring,
+    roles,
+    snapshots,
+    surroundings,
+    tagging,
+    volumes,
+)
+
+SERVICE = Service(
+    "rds",
+    modules=[
+        clusters,
+        instances,
+        converging,
+        volumes,
+        failover,
+        power,
+        endpoints,
+        roles,
+        snapshots,
+        restoring,
+        backtracks,
+        backups,
+        exports,
+        replicas,
+        global_clusters,
+        clockwork,
+        inside,
+        keeping,
+        *surroundings.MODULES,
+    ],
+    resources=[
+        *(
+            Resource(kind, arn=find, tags=tagging.tags_of, grants=inside.neighbours if kind == "cluster" else None)
+            for kind, find in requests.ARNS.items()
+        ),
+        *surroundings.RESOURCES,
+    ],
+    conditions=requests.CONDITIONS | surroundings.CONDITIONS,
+    site=front.site,
+)
