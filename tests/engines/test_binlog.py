@@ -86,9 +86,11 @@ def test_trail_cut(files: list[list[bool]], data: some.DataObject) -> None:
     trail.cut(where)
     assert trail.at == trail.whole == where
     assert all(file.start < where for file in trail.files)
+    trail.timeline = 2
+    assert trail.within(2, trail.at) == ("", 0)
     trail.take(events.rotation("bin.000099", 4))
     assert trail.files[-1].whole == where
-    assert trail.since(where, trail.at) == ("bin.000099", 4)
+    assert trail.within(2, trail.at) == ("bin.000099", 4)
     assert trail.place(where)[0] != "bin.000099"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
 import signal
@@ -19,7 +20,7 @@ from fogbank.engines.control import Control
 from fogbank.engines.fleet.fleet import Fleet
 from fogbank.engines.kinds import Until
 from fogbank.engines.postgres.instance import Instance
-from fogbank.engines.spec import Failed
+from fogbank.engines.spec import Failed, Refused
 
 from .postgres_stage import Stage
 
@@ -166,7 +167,10 @@ async def held(instance: Instance) -> set[tuple[int, int]]:
 
 async def caught_up(reader: Instance, rows: set[tuple[int, int]]) -> None:
     end = time.monotonic() + 10
-    while not rows <= await held(reader):
+    while True:
+        with contextlib.suppress(Refused):  # (it may not have repeated the table's making yet)
+            if rows <= await held(reader):
+                return
         assert time.monotonic() < end, "the reader does not catch up"
         await asyncio.sleep(0.005)
 

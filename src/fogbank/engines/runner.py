@@ -24,6 +24,7 @@ from fogbank.engines.volumes import COALESCE_BYTES, Volume
 Notice = Callable[[str, dict[str, Any]], None]
 _LOOK_S = 0.5
 _CAUGHT_UP_S = 30.0
+_POLL_S = 0.01
 
 
 class Running:
@@ -115,6 +116,9 @@ class Runner:
             server = self.running[self.writer].server
             await server.prepare(wanted.user, wanted.password, wanted.database, iam=wanted.iam)
             await asyncio.gather(*(self._caught_up(self.running[node.id]) for node in readers if node.id in self.running))
+        elif wanted.follows:
+            await self._repeated(wanted.follows)
+            await asyncio.gather(*(self._caught_up(self.running[node.id]) for node in readers if node.id in self.running))
         self.held = False
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._keep_looking())
@@ -132,6 +136,18 @@ class Runner:
             await self.volume.ask("detach")
         self._repeats = other
 
+    async def _repeated(self, other: str) -> None:
+        """Waits until the volume has all that the one that it follows has now. Raises Failed."""
+        assert self.volume is not None
+        followed: Volume = await self._followed(other)
+        wanted = await followed.ask("status")
+        for _ in range(int(_CAUGHT_UP_S / _POLL_S)):
+            status = await self.volume.ask("status")
+            if (status["timeline"], status["durable"]) >= (wanted["timeline"], wanted["durable"]):
+                return
+            await asyncio.sleep(_POLL_S)
+        raise Failed("the volume does not catch up with the one that it follows")
+
     def _settings(self, node: Node) -> dict[str, str]:
         assert self.wanted is not None
         return {**self.wanted.parameters, **node.parameters}
@@ -146,6 +162,8 @@ class Runner:
         elif settings != one.settings:
             one.pending = await one.server.apply(settings)
             one.settings = settings
+        assert self.wanted is not None
+        await one.server.admit(self.wanted.iam)
 
     async def _restart(self, one: Running) -> None:
         one.expected, one.state = True, "starting"

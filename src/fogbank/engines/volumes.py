@@ -117,6 +117,9 @@ class Volume:
 
     async def repeat(self, name: str, region: str) -> Volume:
         """A new volume, on the storage nodes of a region, that begins with our newest image: to follow us."""
+        await self.open()
+        if self.newest().timeline != int((await self.ask("status"))["timeline"]):
+            await self.coalesce()  # who follows begins on the timeline that goes on
         base = self.newest()
         record = Record(name, self.record.engine, self.record.version, self.record.system, wall_ms(), [base], region=region)
         made = Volume(self.room, self.kind, self.binaries, record)

@@ -23,6 +23,7 @@ class Stage:
         self.answers: dict[str, Result] = {}
         self.executed: list[tuple[str, str]] = []
         self.connections: dict[str, int] = {}
+        self.log = b""
         self.lag_ms = 3.0
         self.fails: Exception | None = None
         self.held = False
@@ -131,10 +132,12 @@ class Stage:
         self._soon(lambda: done(Result((), [], 0)))
 
     def files(self, cluster: str, node: str) -> list[tuple[str, int, int]]:
-        return []
+        return [("postgresql.log", len(self.log), 0)] if self.log else []
 
     def read(self, cluster: str, node: str, name: str, offset: int, length: int) -> bytes:
-        raise LookupError(name)
+        if not self.log:
+            raise LookupError(name)
+        return self.log[offset : offset + length]
 
     def close(self) -> None:
         """Nothing runs."""

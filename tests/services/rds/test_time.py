@@ -59,11 +59,17 @@ def test_shared(cloud: Cloud, rds: Any, stage: Stage, aurora: Any) -> None:
     other = cloud.client("rds", "111111111111", "test")
     copy = {"SourceDBClusterSnapshotIdentifier": arn, "TargetDBClusterSnapshotIdentifier": "mine"}
     assert refused(other.copy_db_cluster_snapshot, **copy)[0] == "DBClusterSnapshotNotFoundFault"
+    restore = {"DBClusterIdentifier": "theirs", "SnapshotIdentifier": arn, "Engine": "aurora-postgresql"}
+    assert refused(other.restore_db_cluster_from_snapshot, **restore)[0] == "AccessDenied"
     rds.modify_db_cluster_snapshot_attribute(DBClusterSnapshotIdentifier="s", AttributeName="restore", ValuesToAdd=["111111111111"])
     shown = rds.describe_db_cluster_snapshot_attributes(DBClusterSnapshotIdentifier="s")["DBClusterSnapshotAttributesResult"]
     assert shown["DBClusterSnapshotAttributes"] == [{"AttributeName": "restore", "AttributeValues": ["111111111111"]}]
     found = other.describe_db_cluster_snapshots(SnapshotType="shared", IncludeShared=True)["DBClusterSnapshots"]
     assert [each["DBClusterSnapshotArn"] for each in found] == [arn]
+    other.restore_db_cluster_from_snapshot(DBClusterIdentifier="theirs", SnapshotIdentifier=arn, Engine="aurora-postgresql")
+    cloud.settle()
+    assert described(other, "theirs")["Status"] == "available"
+    assert refused(other.delete_db_cluster_snapshot, DBClusterSnapshotIdentifier=arn)[0] == "AccessDenied"
     other.copy_db_cluster_snapshot(**copy)
     assert len(other.describe_db_cluster_snapshots()["DBClusterSnapshots"]) == 1
 

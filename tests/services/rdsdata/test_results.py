@@ -6,11 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from fogbank.engines.spec import Column, Result
-from fogbank.languages import sql
 from fogbank.services.rdsdata import results
 
 
@@ -25,7 +21,7 @@ def test_types_of_mariadb() -> None:
     """A value is the Field of its column's type, by the names that MariaDB's columns have."""
     row = records(
         ("TINYINT", 1, 1), ("TINYINT", 5, 4), ("BIGINT UNSIGNED", 2**63, 20), ("DOUBLE", 0.5, 22), ("DECIMAL", Decimal("1.50"), 7),
-        ("VARCHAR", "a", 40), ("TEXT", "b", 65535), ("LONGBLOB", b"\x00", 0), ("VARBINARY", b"\x01", 8), ("BIT", b"\x01", 1),
+        ("VARCHAR", "a", 40), ("TEXT", "b", 65535), ("LONGBLOB", b"\x00", 0), ("VARBINARY", b"\x01", 8), ("BIT UNSIGNED", b"\x01", 1),
         ("BIT", b"\x02", 8), ("DATE", date(2024, 2, 29), 10), ("TIME", timedelta(hours=26, seconds=1), 10), ("DATETIME", None, 19),
     )  # fmt: skip
     assert row == [
@@ -46,6 +42,17 @@ def test_types_of_mariadb() -> None:
     ]
 
 
+def test_metadata_of_mariadb() -> None:
+    """Metadata has digits, not characters, and says what is unsigned."""
+    columns = [
+        Column("a", "DECIMAL", 0, precision=7, scale=2),
+        Column("b", "INT UNSIGNED", 0, precision=10),
+        Column("c", "LONGTEXT", 0, precision=2**32),
+    ]
+    found = [(one["precision"], one["scale"], one["isSigned"]) for one in results.metadata(columns, "mariadb")]
+    assert found == [(5, 2, True), (10, 0, False), (2**31 - 1, 0, False)]
+
+
 def test_generated_fields() -> None:
     """Keys that MariaDB made are generated fields."""
     assert results.generated(Result((), [], 1, (7,))) == [{"longValue": 7}]
@@ -56,20 +63,3 @@ def test_intervals() -> None:
     assert results.text(timedelta(days=1, hours=2, milliseconds=500)) == "1 day 02:00:00.5"
     assert results.text(-timedelta(hours=1)) == "-01:00:00"
     assert results.text(timedelta(0)) == "00:00:00"
-
-
-@given(st.text(alphabet="ab:'\"$-/*#\\;`% \n1e_", max_size=60), st.sampled_from(sql.DIALECTS))
-def test_words_are_the_statement(text: str, dialect: str) -> None:
-    """Whatever a statement is, its words are it, and its digest has no more words."""
-    assert "".join(word.text for word in sql.words(text, dialect)) == text
-    sql.tokenized(text, dialect)
-    sql.many(text, dialect)
-
-
-def test_digests() -> None:
-    """A digest has no literals, comments or line breaks."""
-    assert sql.tokenized("select *\n from t -- all\n where a = 'x' and b in (1, -2.5e3, $1);", "postgres") == (
-        "select * from t where a = ? and b in (?, -?, ?)"
-    )
-    assert sql.tokenized('select `1` from t where a = "x" # all', "mariadb") == "select `1` from t where a = ?"
-    assert not sql.many("create function f() returns int begin atomic select 1; end", "postgres")

@@ -152,6 +152,16 @@ def test_batch(cloud: Any, run: Any, shop: Any, secret: str, refused: Any) -> No
     assert shop.execute("select a, b from t where a > 10 order by a").fetchall() == [(13, "5%"), (14, "5%")]
 
 
+def test_large_requests(cloud: Any, run: Any, secret: str, refused: Any) -> None:
+    """A request has at most 4 MiB."""
+    sets = [[parameter("a", "x" * 60_000)] for _ in range(80)]
+    members = {"resourceArn": ARN, "secretArn": secret, "sql": "select :a", "parameterSets": sets}
+    assert refused(cloud.client("rds-data").batch_execute_statement, **members) == (
+        "BadRequestException",
+        "The request is larger than 4 MiB",
+    )
+
+
 def test_returning(run: Any, shop: Any) -> None:
     """A statement that changes rows and returns them says both."""
     shop.execute("create table t (id serial, a int)")

@@ -79,13 +79,18 @@ def ends(event: bytes | memoryview) -> bool:
     return text.startswith(_ENDS) and not text.startswith(b"ROLLBACK TO")
 
 
+def length(event: bytes | memoryview) -> int:
+    """Of a whole event, by its header."""
+    return int.from_bytes(event[9:13], "little")
+
+
 def split(data: memoryview) -> list[memoryview]:
     """The whole events at the beginning of a piece of the log."""
     found, at, end = [], 0, len(data)
     while end - at >= HEADER_BYTES:
-        length = int.from_bytes(data[at + 9 : at + 13], "little")
-        if end - at < length:
+        size = int.from_bytes(data[at + 9 : at + 13], "little")
+        if end - at < size:
             break
-        found.append(data[at : at + length])
-        at += length
+        found.append(data[at : at + size])
+        at += size
     return found

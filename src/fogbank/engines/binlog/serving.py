@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fogbank.engines.binlog import events, packets
-from fogbank.engines.binlog.events import HEADER, MAGIC_BYTES, ROTATE
+from fogbank.engines.binlog.events import HEADER, HEADER_BYTES, MAGIC_BYTES, ROTATE
 from fogbank.engines.binlog.packets import DUMP, LONGEST, PING, QUIT, REGISTER, SAY
 from fogbank.engines.binlog.trail import Trail
 from fogbank.engines.volume import loop as events_of
@@ -28,6 +28,8 @@ VERSION = "5.5.5-10.11.0-MariaDB-fogbank-log"
 """Replicas speak the protocol of the version that they see."""
 USER = "rdsrepladmin"
 _PIECE_BYTES = 128 << 10
+_LARGE_BYTES = 64 << 10
+"""A longer event is sent as it is read."""
 _ALIVE_S = 2.0
 _SET = re.compile(r"\s*SET\s+@(\w+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _SELECT = re.compile(r"\s*SELECT\s+(.*?)\s*;?\s*", re.IGNORECASE | re.DOTALL)
@@ -146,6 +148,9 @@ class Reader:
         self._rest = b""
         self._part = b""
         """The beginning of an event whose end was not read yet."""
+        self._left = self._total = self._room = 0
+        """Of a large event: what of it was not read yet, what of its packets was not sent yet, and of the present one."""
+        self._full = False
         self._salt = bytes(1 + byte % 126 for byte in secrets.token_bytes(20))
         self._known = False
         self._variables: dict[str, str] = {}
@@ -264,7 +269,7 @@ class Reader:
             self.cursor = file.start
         else:
             self.cursor = start
-            self._send(self._packed(memoryview(events.rotation(file.name, offset))) + self._packed(memoryview(events.resumed(file.format))))
+            self._send(self._packed(events.rotation(file.name, offset)) + self._packed(events.resumed(file.format)))
         self.advance()
 
     # -- what it gets
@@ -291,8 +296,8 @@ class Reader:
 
     def alive(self) -> None:
         """Tells it that nothing happened."""
-        if self._wanted is None and not self._rest and not self._part:
-            self._send(self._packed(memoryview(events.heartbeat(self._file, self._offset))))
+        if self._wanted is None and not self._rest and not self._part and not self._left:
+            self._send(self._packed(events.heartbeat(self._file, self._offset)))
 
     def _came_back(self, promise: Promise[bytes]) -> None:
         self._reading = False
@@ -304,32 +309,59 @@ class Reader:
 
     def _piece(self, data: bytes) -> None:
         self.cursor += len(data)
-        if self._part:
-            data = self._part + data
-        view, at = memoryview(data), 0
-        out: list[bytes] = []
-        for event in events.split(view):
+        view, at = memoryview(self._part + data if self._part else data), 0
+        out: list[bytes | memoryview] = []
+        if self._left:
+            at = min(self._left, len(view))
+            self._more(view[:at], out)
+        for event in events.split(view[at:]):
             at += len(event)
-            _, kind, _, _, end, flags = HEADER.unpack_from(event)
-            if kind == ROTATE and events.artificial(kind, end, flags):
-                self._file, self._offset = events.rotated(event)
-            elif end:
-                self._offset = end
-            out.append(self._packed(event))
+            self._pass(event)
+            number, self._number = self._number, (self._number + 1) & 0xFF
+            out += ((len(event) + 1 | number << 24).to_bytes(4, "little"), b"\0", event)
+        if len(view) - at > HEADER_BYTES and (length := events.length(view[at:])) > _LARGE_BYTES:
+            self._pass(view[at:])
+            self._left, self._total = length, length + 1
+            self._open(out)
+            out.append(b"\0")
+            self._room, self._total = self._room - 1, self._total - 1
+            self._more(view[at:], out)
+            at = len(view)
         self._part = bytes(view[at:])
         self._send(b"".join(out))
 
-    def _packed(self, event: memoryview) -> bytes:
-        """An event as a packet, or as several."""
-        length = len(event) + 1
-        if length < LONGEST:
-            number, self._number = self._number, (self._number + 1) & 0xFF
-            return (length | number << 24).to_bytes(4, "little") + b"\0" + event
-        body, out = b"\0" + bytes(event), []
-        for at in range(0, len(body) + 1, LONGEST):
-            out.append(packets.packet(body[at : at + LONGEST], self._number))
-            self._number = (self._number + 1) & 0xFF
-        return b"".join(out)
+    def _pass(self, event: memoryview) -> None:
+        """An event is about to be sent: that is where the reader is then."""
+        _, kind, _, _, end, flags = HEADER.unpack_from(event)
+        if kind == ROTATE and events.artificial(kind, end, flags):
+            self._file, self._offset = events.rotated(event)
+        elif end:
+            self._offset = end
+
+    def _more(self, piece: memoryview, out: list[bytes | memoryview]) -> None:
+        """A piece of an event that is sent as it is read, in as many packets as it needs."""
+        at = 0
+        while at < len(piece):
+            if not self._room:
+                self._open(out)
+            size = min(self._room, len(piece) - at)
+            out.append(piece[at : at + size])
+            at, self._room, self._total = at + size, self._room - size, self._total - size
+        self._left -= len(piece)
+        if not self._left and not self._room and self._full:
+            self._open(out)
+
+    def _open(self, out: list[bytes | memoryview]) -> None:
+        """The next packet of a large event."""
+        self._room = min(self._total, LONGEST)
+        self._full = self._room == LONGEST
+        out.append((self._room | self._number << 24).to_bytes(4, "little"))
+        self._number = (self._number + 1) & 0xFF
+
+    def _packed(self, event: bytes) -> bytes:
+        """An event of ours as a packet."""
+        number, self._number = self._number, (self._number + 1) & 0xFF
+        return packets.packet(b"\0" + event, number)
 
     def _answer(self, bodies: list[bytes]) -> None:
         self._send(packets.packets(bodies, self._number))

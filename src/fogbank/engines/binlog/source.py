@@ -17,7 +17,6 @@ from fogbank.engines.binlog.packets import DUMP, LONGEST, REGISTER, SAY
 from fogbank.engines.binlog.trail import Trail
 from fogbank.engines.volume import replication
 from fogbank.engines.volume.loop import Loop, Promise, Task
-from fogbank.engines.volume.quorum import Lineage
 
 _USER = "rdsrepladmin"
 _SERVER = 0xFFFFFF00
@@ -35,7 +34,6 @@ class Log(replication.Log, Protocol):
 
     trail: Trail
     committed: int
-    lineage: Lineage
 
     def commit(self) -> None: ...
 
@@ -87,7 +85,7 @@ class Source(replication.Upstream):
         number = int(found[0][1] or 0)
         yield from self._volume.admit_writer(str(found[0][0]), number, lambda: self._history(number))
         trail = self._volume.trail
-        file, offset = trail.since(self._volume.lineage.newest.start, trail.at)
+        file, offset = trail.within(number, trail.at)
         if not file:
             file, offset = str((yield from self._say("SHOW BINARY LOGS"))[0][0]), MAGIC_BYTES
         yield from self._subscribe(file, offset)
@@ -118,7 +116,7 @@ class Source(replication.Upstream):
 
     def _catch_up(self) -> None:
         """Replies with where the log is: the writer may wait for what came before the connection broke."""
-        file, offset = self._volume.trail.since(self._volume.lineage.newest.start, self._volume.committed)
+        file, offset = self._volume.trail.within(self._volume.trail.timeline, self._volume.committed)
         if file:
             self._send(_reply(file, offset))
 

@@ -21,6 +21,7 @@ class File(msgspec.Struct, array_like=True):
     whole   the end of the last transaction before it
     format  its description (its first event), once it is there
     marks   ends of transactions in it, some way apart: from where the log can be read
+    timeline  whose it is; 0: it has to be found out
     """
 
     start: int
@@ -29,6 +30,7 @@ class File(msgspec.Struct, array_like=True):
     whole: int
     format: bytes = b""
     marks: list[int] = []
+    timeline: int = 0
 
     @property
     def number(self) -> int:
@@ -43,7 +45,8 @@ class Trail:
     ends   ends of transactions that were taken and not let go of yet
     """
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, timeline: int = 0) -> None:
+        self.timeline = timeline
         self.files: list[File] = []
         self.at = start
         self.whole = start
@@ -96,7 +99,7 @@ class Trail:
                 return True
         elif kind == ROTATE and events.artificial(kind, end, flags):
             name, _ = events.rotated(event)
-            self.files.append(File(self.at - length, self.at, name, self.whole))
+            self.files.append(File(self.at - length, self.at, name, self.whole, timeline=self.timeline))
             self.changed = True
         elif kind == FORMAT and self.files and not self.files[-1].format:
             self.files[-1].format = bytes(event)
@@ -122,9 +125,9 @@ class Trail:
         self._within = self._standalone = False
         self.changed = True
 
-    def since(self, start: int, position: int) -> tuple[str, int]:
-        """File and offset of a byte of the log; ("", 0) where no file has begun from `start` on."""
-        return self.place(position) if self.files and self.files[-1].start >= start else ("", 0)
+    def within(self, timeline: int, position: int) -> tuple[str, int]:
+        """File and offset of a byte of the log; ("", 0) where no file of a timeline has begun."""
+        return self.place(position) if self.files and self.files[-1].timeline == timeline else ("", 0)
 
     def place(self, position: int) -> tuple[str, int]:
         """File and offset of a byte of the log; ("", 0) where nothing is known of it."""

@@ -32,6 +32,7 @@ TIMES = "times"
 _KEEP_TIMES_S = 2.0
 _SETTLE_S = 0.1
 _SCAN_BYTES = 512 << 10
+_LARGE_BYTES = 64 << 10
 _Files = msgspec.msgpack.Decoder(tuple[int, list[File]])
 
 
@@ -112,11 +113,14 @@ class BinlogVolume(Volume):
             self._looked = True
             return
         durable = self.tracker.durable
-        newest, start = self.lineage.newest.timeline, self.lineage.turns[0].start
+        start = self.lineage.turns[0].start
         known = [_Files.decode(content) for content in (yield from self._given(FILES))]
         _, files = max(known, key=lambda one: (one[0], len(one[1])), default=(0, []))
         self.trail.resume(files, start, durable)
-        yield from self._scan(newest, durable)
+        yield from self._walk(self.trail.at, durable, lambda event: self.trail.take(event) and False)
+        newest = self.trail.timeline = self.lineage.newest.timeline
+        for file in self.trail.files:
+            file.timeline = file.timeline or self.lineage.holding(newest, file.start)[0]
         self.committed = self.trail.whole
         self.trail.ends.clear()
         self._looked = self.trail.changed = True
@@ -135,26 +139,31 @@ class BinlogVolume(Volume):
             found.append(answer.payload)
         return found
 
-    def _scan(self, timeline: int, end: int) -> Task[None]:
-        """Takes the log's events from the trail's end to a position."""
-        at, part = self.trail.at, b""
-        while at < end:
-            holder, until = self.lineage.holding(timeline, at)
-            piece = yield self.read(holder, at, min(_SCAN_BYTES, (end if until is None else min(until, end)) - at))
-            at += len(piece)
-            data = part + piece
-            taken = 0
+    def _walk(self, at: int, end: int, take: Callable[[memoryview], bool]) -> Task[None]:
+        """Goes through the events from one place to another; of large ones, through their beginnings. Ends early where `take` says so."""
+        newest, part = self.lineage.newest.timeline, b""
+        while at + len(part) < end:
+            begin = at + len(part)
+            holder, until = self.lineage.holding(newest, begin)
+            piece = yield self.read(holder, begin, min(_SCAN_BYTES, (end if until is None else min(until, end)) - begin))
+            data, taken = part + piece, 0
             for event in events.split(memoryview(data)):
-                self.trail.take(event)
+                if take(event):
+                    return
                 taken += len(event)
-            part = data[taken:]
+            at, part = at + taken, data[taken:]
+            if len(part) > _LARGE_BYTES:
+                length = events.length(part)
+                if at + length > end or take(memoryview(part)):
+                    return
+                at, part = at + length, b""
 
     # the log begins and turns
 
     def begin(self, timeline: int, position: int, system: str) -> None:
         super().begin(timeline, position, system)
         if not self.trail.files:
-            self.trail = Trail(position)
+            self.trail = Trail(position, timeline)
             self.committed = position
 
     def _seal(self, said: dict[str, Any]) -> Promise[dict[str, Any]]:
@@ -185,6 +194,7 @@ class BinlogVolume(Volume):
         if self.written and switch < self.committed:
             raise Fenced(f"the writer lacks {self.committed - switch} bytes of what was acknowledged")
         self.trail.cut(switch)
+        self.trail.timeline = timeline
         self.committed = switch
         self.times.cut(switch)
         self.readers.drop(switch)
@@ -239,22 +249,18 @@ class BinlogVolume(Volume):
         return files[-1].base if files else 0
 
     def _last_before(self, start: int, found: int, limit: int, at_ms: int) -> Task[int]:
-        """Goes through the log from a file's beginning."""
+        """The end of the last transaction up to a place, and not after an instant (0: whenever), from a place where the log can be read."""
         walk = Trail(start)
-        at, part = start, b""
-        while at < limit:
-            holder, until = self.lineage.holding(self.lineage.newest.timeline, at)
-            piece = yield self.read(holder, at, min(_SCAN_BYTES, (limit if until is None else min(until, limit)) - at))
-            at += len(piece)
-            data, taken = part + piece, 0
-            for event in events.split(memoryview(data)):
-                if at_ms and event[4] == GTID and HEADER.unpack_from(event)[0] * 1000 > at_ms:
-                    return found
-                if walk.take(event):
-                    found = walk.whole
-                taken += len(event)
-            part = data[taken:]
-        return found
+        walk.whole = found
+
+        def take(event: memoryview) -> bool:
+            if at_ms and event[4] == GTID and HEADER.unpack_from(event)[0] * 1000 > at_ms:
+                return True
+            walk.take(event)
+            return False
+
+        yield from self._walk(start, limit, take)
+        return walk.whole
 
 
 def _kept(name: str, content: bytes) -> bytes:

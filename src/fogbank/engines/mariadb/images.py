@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from fogbank.engines.mariadb import accounts, settings
-from fogbank.engines.mariadb.binaries import Binaries
+from fogbank.engines.mariadb.programs import Binaries
 from fogbank.engines.postgres.images import copy
 from fogbank.engines.processes import give, spawn
 from fogbank.engines.spec import Failed

@@ -13,9 +13,9 @@ from typing import Any
 from fogbank.engines.kinds import Until
 from fogbank.engines.mariadb import accounts, images, parameters, replica, settings
 from fogbank.engines.mariadb.accounts import literal, quoted
-from fogbank.engines.mariadb.binaries import Binaries
 from fogbank.engines.mariadb.connections import Pool
 from fogbank.engines.mariadb.images import Image, Rest, copy
+from fogbank.engines.mariadb.programs import Binaries
 from fogbank.engines.mariadb.replica import Place
 from fogbank.engines.processes import Process, give, spawn
 from fogbank.engines.spec import Failed, Refused, Result
@@ -150,6 +150,9 @@ class Instance:
         at = await replica.ask(self._upstream, "until", timeline=timeline, position=position)
         await replica.reach(self._pool, self._upstream, Place(at["file"], at["offset"]))
 
+    async def admit(self, iam: bool) -> None:
+        """Nothing to do: who comes with a token is an account of its own kind, and the front asks for the token."""
+
     async def checkpoint(self) -> None:
         """Nothing to do: an image of MariaDB needs no log from before its position."""
 
@@ -252,7 +255,10 @@ class Instance:
         return tuple(pending)
 
     async def prepare(self, user: str, password: str, database: str, *, iam: bool) -> None:
-        """The master user, with this password; with the first one its database. Nothing is written where nothing changes."""
+        """The master user, with this password; with the first one its database. Nothing is written where nothing changes.
+
+        iam  is the front's: it has accounts that IAM signs in made with a password of its own (`accounts.iam_password`)
+        """
         if not user:
             return
         found = await self._pool.run(

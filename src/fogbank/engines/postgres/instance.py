@@ -195,8 +195,7 @@ class Instance:
 
     async def prepare(self, user: str, password: str, database: str, *, iam: bool) -> None:
         """The master user, its password, the first database; and whether users of rds_iam come in (with a token that the front checks)."""
-        if iam != self._iam:
-            await self.admit(iam)
+        await self.admit(iam)
         try:
             await roles.prepare(self.pool, self.binaries.major, user, password, database)
         except psycopg.Error as problem:
@@ -204,6 +203,8 @@ class Instance:
 
     async def admit(self, iam: bool) -> None:
         """Whether users of rds_iam come in."""
+        if iam == self._iam:
+            return
         self._iam = iam
         if self.process is not None:
             await self._change({})

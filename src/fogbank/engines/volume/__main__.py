@@ -7,6 +7,7 @@ import gc
 import json
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from fogbank.engines.volume.control import Control
@@ -33,12 +34,17 @@ def main(folder: Path, kind: type[Volume] = Volume) -> None:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
+    def fail(error: Exception) -> None:
+        traceback.print_exception(error)
+        sys.exit(1)
+
     def end(*_: object) -> None:
         loop.ended = True
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     volume.ready.then(lambda _: serve())
+    volume.recovering.then(lambda done: None if done.error is None else fail(done.error))
     try:
         loop.run()
     finally:

@@ -30,8 +30,8 @@ _BY_HAND_BYTES = 64 << 20
 def recover(volume: Volume) -> Task[None]:
     """Until it is done, however long that takes."""
     while True:
-        yield from _enough(volume)
         try:
+            yield from _enough(volume)
             if (yield from _attempt(volume)):
                 break
         except (Lost, Refused):

@@ -1,10 +1,10 @@
 """Amazon RDS and Aurora: database clusters and instances that run.
 
 Read in this order: `state` (the model of the data), `addresses` (names, ARNs, addresses), `requests` (for the door), `faults`;
-`wanted` and `converging` (from rows to the engines and back), `deleting`; `making`, `clusters`, `instances`, `changing` and `describing`
-(what there is), over `passwords`, `windows` and `roles`; `failover`, `power`, `endpoints` and `scaling` (how it runs); `snapshots`,
-`restoring`, `backtracks`, `backups`, `exports` (time); `replicas`, `global_members` and `global_clusters` (what repeats another);
-`planning` and `clockwork` (what the clock does) and `metrics`; then `surroundings`: parameter, option and subnet groups, events,
+`wanted` and `converging` (from rows to the engines and back), `keeping`, `volumes` and `deleting`; `making`, `clusters`, `instances`, `changing` and `describing`
+(what there is), over `passwords`, `linked`, `windows` and `roles`; `failover`, `power`, `endpoints` and `scaling` (how it runs); `snapshots`,
+`restoring`, `backtracks`, `backups`, `exports` (time); `repeating`, `replicas`, `global_members` and `global_clusters` (what repeats another);
+`planning` and `clockwork` (what the clock does), `metrics` and `log_exports`; then `surroundings`: parameter, option and subnet groups, events,
 tags, engine versions, proxies, activity streams; `inside` (calls out of SQL) and `front`; `resources` (CloudFormation).
 
 What is not here: Oracle, SQL Server, Db2 and RDS Custom; Multi-AZ DB clusters; Aurora Serverless v1; encryption under keys of one's own;
@@ -26,6 +26,7 @@ from fogbank.services.rds import (
     inside,
     instances,
     keeping,
+    log_exports,
     power,
     replicas,
     requests,
@@ -36,6 +37,8 @@ from fogbank.services.rds import (
     tagging,
     volumes,
 )
+
+_GRANTS = {"cluster": inside.neighbours, "cluster-snapshot": requests.shared, "snapshot": requests.shared}
 
 SERVICE = Service(
     "rds",
@@ -58,13 +61,11 @@ SERVICE = Service(
         clockwork,
         inside,
         keeping,
+        log_exports,
         *surroundings.MODULES,
     ],
     resources=[
-        *(
-            Resource(kind, arn=find, tags=tagging.tags_of, grants=inside.neighbours if kind == "cluster" else None)
-            for kind, find in requests.ARNS.items()
-        ),
+        *(Resource(kind, arn=find, tags=tagging.tags_of, grants=_GRANTS.get(kind)) for kind, find in requests.ARNS.items()),
         *surroundings.RESOURCES,
     ],
     conditions=requests.CONDITIONS | surroundings.CONDITIONS,

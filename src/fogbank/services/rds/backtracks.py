@@ -10,7 +10,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.rds import clusters, converging, describing, events, volumes
+from fogbank.services.rds import converging, describing, events, making, volumes
 from fogbank.services.rds.addresses import cluster_at, filters, page, passing
 from fogbank.services.rds.faults import cluster_state, combination, invalid
 from fogbank.services.rds.state import BACKTRACKS, DAY_MS, Backtrack, Cluster, Origin, next_volume
@@ -38,7 +38,7 @@ def backtrack_db_cluster(ctx: Context, req: Any) -> Answer:
     Source: API reference, BacktrackDBCluster.
     """
     row = cluster_at(ctx, req.DBClusterIdentifier)
-    clusters.check_available(row)
+    making.check_available(row)
     if not row.backtrack_s:
         raise combination("Backtrack is not enabled for the DB cluster.")
     if row.follows or row.global_cluster or any(True for _ in describing.replicas(ctx, row)):

@@ -11,7 +11,7 @@ from fogbank.services.rds import (
     engine_versions,
     events,
     groups,
-    instances,
+    log_exports,
     making,
     option_groups,
     passwords,
@@ -93,6 +93,7 @@ def _plain_at_once(ctx: Context, req: Any, row: Cluster) -> Cluster:
         retention_days=within(req, "BackupRetentionPeriod", 0, 35, row.retention_days),
         port=within(req, "DBPortNumber", 1150, 65535, row.port),
         copy_tags=_flag(req.CopyTagsToSnapshot, row.copy_tags),
+        log_exports=log_exports.modified(ctx, req, row),
         backup_tags=row.backup_tags | making.specified(ctx, req, "auto-backup"),
         deletion_protection=_flag(req.DeletionProtection, row.deletion_protection),
     )
@@ -133,7 +134,7 @@ def _plain_deferred(ctx: Context, req: Any, instance: Instance, row: Cluster) ->
         version = engine_versions.chosen(ctx, row.engine, req.EngineVersion)
         engine_versions.check_upgrade(ctx, row.engine, row.version, version, bool(req.AllowMajorVersionUpgrade))
         found["EngineVersion"] = version
-    wanted = instances.storage(req, instance)
+    wanted = making.storage(req, instance)
     found |= {"AllocatedStorage": str(wanted["storage_gib"]), "StorageType": wanted["storage_type"], "Iops": str(wanted["iops"])}
     if req.MultiAZ is not None:
         found["MultiAZ"] = "true" if req.MultiAZ else "false"

@@ -94,4 +94,6 @@ def minute(ctx: Context, payload: dict[str, Any]) -> Answer | Wait:
     else:
         metrics.tell(ctx, row, look)
         scaling.look(ctx, row, look)
+        if row.log_exports:
+            ctx.later("rds.ship", payload)
     return Wait((), ctx.now + MINUTE_MS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,20 +15,20 @@ from fogbank.services.rds import (
     global_members,
     groups,
     keeping,
+    log_exports,
     making,
     passwords,
     planning,
-    replicas,
+    repeating,
     subnet_groups,
     windows,
 )
 from fogbank.services.rds.addresses import cluster_arn, cluster_at, filters, get_cluster, identifier, page, passing
-from fogbank.services.rds.faults import check_engine, cluster_missing, cluster_state, combination, invalid, missing, refuse, within
+from fogbank.services.rds.faults import check_engine, cluster_missing, cluster_state, combination, missing, refuse, within
 from fogbank.services.rds.groups_state import CLUSTER, DB
 from fogbank.services.rds.state import CLUSTERS_BY_NAME, INSTANCES, Cluster, members
 from fogbank.store import change
 
-_database = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}").fullmatch
 _UNMET = (*making.UNMET, "OptionGroupName")
 
 
@@ -52,12 +51,12 @@ def create_db_cluster(ctx: Context, req: Any) -> Answer:
     refuse("CreateDBCluster", req, "OptionGroupName")
     version = engine_versions.chosen(ctx, req.Engine, req.EngineVersion)
     row = making.new_cluster(ctx, req, req.DBClusterIdentifier, req.Engine, version)
-    row = change(row, clone_group=ctx.random.uuid(), database=database_name(req.DatabaseName))
+    row = change(row, clone_group=ctx.random.uuid(), database=making.database_name(req.DatabaseName))
     source = global_members.joined(ctx, req, row)
     if source is not None:
         row = source
     elif req.ReplicationSourceIdentifier:
-        row = replicas.following(ctx, row, replicas.source_at(ctx, req.ReplicationSourceIdentifier))
+        row = repeating.following(ctx, row, repeating.source_at(ctx, req.ReplicationSourceIdentifier))
     if row.follows:
         if req.MasterUsername or req.MasterUserPassword or req.ManageMasterUserPassword:
             raise combination("You can't specify a master user name or password for a cluster that replicates another one.")
@@ -69,13 +68,6 @@ def create_db_cluster(ctx: Context, req: Any) -> Answer:
     row = converging.ask(ctx, row)
     planning.begin(ctx, row)
     return {"DBCluster": describing.cluster(ctx, row)}
-
-
-def database_name(name: str | None) -> str:
-    """The first database's name. Errors: InvalidParameterValue."""
-    if name and not _database(name):
-        raise invalid("DatabaseName must begin with a letter and contain only alphanumeric characters.")
-    return name or ""
 
 
 FILTERS = {
@@ -107,12 +99,6 @@ def describe_db_clusters(ctx: Context, req: Any) -> Answer:
     return {"DBClusters": [describing.cluster(ctx, row) for row in rows], "Marker": marker}
 
 
-def check_available(row: Cluster, *also: str) -> None:
-    """Errors: InvalidDBClusterStateFault."""
-    if row.status not in ("available", *also):
-        raise cluster_state(f"DbCluster {row.name} is in {row.status} state, but expected available.")
-
-
 @operation("ModifyDBCluster")
 def modify_db_cluster(ctx: Context, req: Any) -> Answer:
     """Changes a cluster. Another name, IAM authentication or engine version waits for the maintenance window where ApplyImmediately is
@@ -124,9 +110,9 @@ def modify_db_cluster(ctx: Context, req: Any) -> Answer:
     InvalidParameterValue, InvalidParameterCombination. Source: API reference, ModifyDBCluster.
     """
     row = cluster_at(ctx, req.DBClusterIdentifier)
-    refuse("ModifyDBCluster", req, *_UNMET, "CloudwatchLogsExportConfiguration", "AwsBackupRecoveryPointArn")
+    refuse("ModifyDBCluster", req, *_UNMET, "AwsBackupRecoveryPointArn")
     making.only("ModifyDBCluster", req)
-    check_available(row, "creating", "stopped")
+    making.check_available(row, "creating", "stopped")
     if row.follows and (req.MasterUserPassword or req.ManageMasterUserPassword):
         raise cluster_state("The master user of a cluster that replicates another one is the other one's.")
     after = _with_settings(ctx, req, row)
@@ -167,6 +153,7 @@ def _with_settings(ctx: Context, req: Any, row: Cluster) -> Cluster:
         port=within(req, "Port", 1150, 65535, row.port),
         backtrack_s=within(req, "BacktrackWindow", 0, making.BACKTRACK_LIMIT_S, row.backtrack_s),
         deletion_protection=flag(req.DeletionProtection, row.deletion_protection),
+        log_exports=log_exports.modified(ctx, req, row),
         http_endpoint=flag(req.EnableHttpEndpoint, row.http_endpoint),
         copy_tags=flag(req.CopyTagsToSnapshot, row.copy_tags),
         auto_minor=flag(req.AutoMinorVersionUpgrade, row.auto_minor),
@@ -243,19 +230,11 @@ def delete_db_cluster(ctx: Context, req: Any) -> Answer:
         raise cluster_state(
             "This cluster is a part of a global cluster, please remove it from globalcluster first",
         )
-    check_final(req)
+    making.check_final(req)
     if not req.SkipFinalSnapshot:
-        check_available(row)
+        making.check_available(row)
         tags = row.tags if row.copy_tags else {}
         keeping.begin(ctx, row, None, "cluster-snapshot", req.FinalDBSnapshotIdentifier, tags=tags)
     row = change(row, status="deleting", keep_backups=req.DeleteAutomatedBackups is False)
     row = converging.ask(ctx, row)
     return {"DBCluster": describing.cluster(ctx, row)}
-
-
-def check_final(req: Any) -> None:
-    """Errors: InvalidParameterCombination, where a last snapshot is neither named nor refused, or both."""
-    if req.SkipFinalSnapshot and req.FinalDBSnapshotIdentifier:
-        raise combination("FinalDBSnapshotIdentifier can not be specified when deleting a cluster with SkipFinalSnapshot enabled")
-    if not req.SkipFinalSnapshot and not req.FinalDBSnapshotIdentifier:
-        raise combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")

@@ -103,13 +103,17 @@ def settle(ctx: Context, cluster: Cluster, actual: Actual) -> None:
     version = engine_versions.as_described(cluster.engine, actual.version) or cluster.version
     cluster = change(cluster, settled=cluster.revision, writer=writer, version=version)
     CLUSTERS.put(ctx, cluster)
-    for backtrack in list(BACKTRACKS.scan(ctx, cluster.id)):
-        if backtrack.status == "APPLYING":
-            BACKTRACKS.put(ctx, change(backtrack, status="COMPLETED"))
+    _end_backtracks(ctx, cluster, "COMPLETED")
     if not cluster.plain and before not in RESTING:
         _tell(ctx, "db-cluster", cluster.name, before)
         if before == "failing-over":
             events.tell(ctx, "db-cluster", cluster.name, f"Completed failover to DB instance: {named(ctx, cluster, writer)}", "failover")
+
+
+def _end_backtracks(ctx: Context, cluster: Cluster, status: str) -> None:
+    for backtrack in list(BACKTRACKS.scan(ctx, cluster.id)):
+        if backtrack.status == "APPLYING":
+            BACKTRACKS.put(ctx, change(backtrack, status=status))
 
 
 def _settle_instance(ctx: Context, cluster: Cluster, instance: Instance, nodes: dict[str, NodeState]) -> None:
@@ -158,6 +162,7 @@ def failed(ctx: Context, cluster: Cluster, why: str) -> None:
             events.tell(ctx, "db-instance", instance.name, why, "failure")
     if cluster.status not in RESTING:
         CLUSTERS.put(ctx, change(cluster, status="failed" if cluster.status == "creating" else "available", settled=cluster.revision))
+    _end_backtracks(ctx, cluster, "FAILED")
     if not cluster.plain:
         events.tell(ctx, "db-cluster", cluster.name, why, "failure")
 

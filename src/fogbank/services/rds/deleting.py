@@ -14,6 +14,7 @@ from fogbank.services.rds.state import (
     ENDPOINTS,
     ENDPOINTS_OF,
     INSTANCES,
+    LOG_PLACES,
     SNAPSHOTS,
     SNAPSHOTS_OF,
     VOLUMES_OF,
@@ -35,6 +36,8 @@ def remove(ctx: Context, cluster: Cluster, instance: Instance) -> None:
         if instance.id in custom.members or instance.id in custom.excluded:
             kept = tuple(id for id in custom.members if id != instance.id)
             ENDPOINTS.put(ctx, change(custom, members=kept, excluded=tuple(id for id in custom.excluded if id != instance.id)))
+    for place in list(LOG_PLACES.scan(ctx, instance.id)):
+        LOG_PLACES.delete(ctx, place)
     events.tell(ctx, "db-instance", instance.name, "DB instance deleted", "deletion")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation, task
-from fogbank.services.rds import activity_streams, clusters, converging, describing, events
+from fogbank.services.rds import activity_streams, converging, describing, events, making
 from fogbank.services.rds.addresses import cluster_at, cluster_by_id
 from fogbank.services.rds.faults import cluster_state, instance_missing
 from fogbank.services.rds.instance_classes import CLASSES
@@ -29,7 +29,7 @@ def failover_db_cluster(ctx: Context, req: Any) -> Answer:
     DBInstanceNotFoundFault. Source: API reference, FailoverDBCluster.
     """
     row = cluster_at(ctx, req.DBClusterIdentifier)
-    clusters.check_available(row)
+    making.check_available(row)
     if row.follows:
         raise cluster_state(f"DbCluster {row.name} replicates another cluster: it has no writer to fail over.")
     readers = [one for one in members(ctx, row) if one.node != row.writer and one.status == "available"]

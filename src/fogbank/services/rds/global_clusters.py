@@ -12,7 +12,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, operation, task
 from fogbank.kernel.tags import pairs
-from fogbank.services.rds import clusters, converging, engine_versions, events, making, replicas, tagging, volumes
+from fogbank.services.rds import converging, engine_versions, events, making, repeating, tagging, volumes
 from fogbank.services.rds.addresses import RESOURCE_CHARACTERS, arn, cluster_arn, filters, get_cluster, identifier, page
 from fogbank.services.rds.faults import check_engine, cluster_missing, combination, missing, refuse
 from fogbank.services.rds.global_members import global_at, member_row, state, writer_of
@@ -84,7 +84,7 @@ def create_global_cluster(ctx: Context, req: Any) -> Answer:
         id="cluster-" + ctx.random.text(16, RESOURCE_CHARACTERS).lower(),
         engine="",
         version="",
-        database=clusters.database_name(req.DatabaseName),
+        database=making.database_name(req.DatabaseName),
         deletion_protection=bool(req.DeletionProtection),
         tags=tagging.given(ctx, req.Tags, arn(ctx.account, ctx.region, "global-cluster", name)),
     )
@@ -107,7 +107,7 @@ def _around(ctx: Context, req: Any, row: GlobalCluster) -> GlobalCluster:
     source = get_cluster(ctx, req.SourceDBClusterIdentifier)
     if source is None or source.account != ctx.account:
         raise cluster_missing(req.SourceDBClusterIdentifier)
-    clusters.check_available(source)
+    making.check_available(source)
     if source.global_cluster or source.follows:
         raise ServiceException(
             "InvalidDBClusterStateFault", f"DbCluster {source.name} is a member of a global cluster, or replicates another one."
@@ -213,7 +213,7 @@ def remove_from_global_cluster(ctx: Context, req: Any) -> Answer:
     if member.writer:
         CLUSTERS.put(ctx, change(found, global_cluster=""))
     else:
-        converging.ask(where, change(replicas.promoted(where, found), global_cluster="", status="promoting"))
+        converging.ask(where, change(repeating.promoted(where, found), global_cluster="", status="promoting"))
     events.tell(where, "db-cluster", found.name, f"Removed from global cluster {row.name}", "global-failover")
     return {"GlobalCluster": described(ctx, row)}
 
@@ -249,9 +249,9 @@ def _take_over(ctx: Context, req: Any, *, data_loss: bool) -> Answer:
     primary = writer_of(ctx, row)
     if member.writer or primary is None:
         raise state(f"DbCluster {target.name} is the primary cluster of {row.name} already.")
-    clusters.check_available(target)
+    making.check_available(target)
     if not data_loss:
-        clusters.check_available(primary)
+        making.check_available(primary)
     status = "failing-over" if data_loss else "switching-over"
     row = change(row, status=status, state=status, state_from=cluster_arn(primary), state_to=cluster_arn(target), data_loss=data_loss)
     GLOBALS.put(ctx, row)
@@ -283,7 +283,7 @@ def take_over(ctx: Context, payload: dict[str, Any]) -> Answer | Wait:
     if payload["step"] == 0:
         at = ctx.of(target.account, target.region)
         of = primary.volume if primary is not None and not row.data_loss else ""
-        converging.ask(at, change(replicas.promoted(at, target, of=of), status="modifying"))
+        converging.ask(at, change(repeating.promoted(at, target, of=of), status="modifying"))
         ctx.later("rds.take_over", payload | {"step": 1})
         return None
     members = tuple(Member(member.region, member.cluster, member.cluster == target.id) for member in row.members)

@@ -6,7 +6,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
-from fogbank.services.rds import replicas
+from fogbank.services.rds import repeating
 from fogbank.services.rds.addresses import TAGGED
 from fogbank.services.rds.faults import combination
 from fogbank.services.rds.state import CLUSTERS, GLOBALS, Cluster, GlobalCluster, Member
@@ -61,4 +61,4 @@ def joined(ctx: Context, req: Any, row: Cluster) -> Cluster | None:
         return change(row, database=row.database or whole.database)
     if req.DatabaseName:
         raise combination("You can't specify DatabaseName for a secondary cluster.")
-    return change(replicas.following(ctx, row, writer), source="")
+    return change(repeating.following(ctx, row, writer), source="")

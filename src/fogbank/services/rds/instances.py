@@ -9,7 +9,6 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.rds import (
     changing,
-    clusters,
     converging,
     describing,
     engine_versions,
@@ -18,7 +17,7 @@ from fogbank.services.rds import (
     making,
     passwords,
     planning,
-    replicas,
+    repeating,
 )
 from fogbank.services.rds.addresses import (
     cluster_arn,
@@ -38,7 +37,6 @@ from fogbank.services.rds.faults import (
     combination,
     instance_missing,
     instance_state,
-    invalid,
     missing,
     refuse,
 )
@@ -73,7 +71,6 @@ UNMET = (
     "PerformanceInsightsKMSKeyId",
     "MonitoringInterval",
     "MonitoringRoleArn",
-    "EnableCloudwatchLogsExports",
     "StorageThroughput",
     "ReplicaMode",
     "UpgradeStorageConfig",
@@ -94,9 +91,10 @@ _CLUSTERS = {
     "EnableIAMDatabaseAuthentication": "IAM database authentication",
     "DeletionProtection": "deletion protection",
     "MultiAZ": "availability",
+    "EnableCloudwatchLogsExports": "log exports",
+    "CloudwatchLogsExportConfiguration": "log exports",
 }
 """What the cluster decides, not its members."""
-STORAGE_TYPES = ("gp2", "gp3", "io1", "io2", "standard")
 
 
 def check(operation: str, req: Any) -> None:
@@ -141,7 +139,7 @@ def _member(ctx: Context, req: Any) -> tuple[Instance, Cluster]:
             f"The engine name requested for your DB instance ({req.Engine}) doesn't match that of your DB cluster ({row.engine})."
         )
     for name, what in _CLUSTERS.items():
-        if getattr(req, name) not in (None, False, []):
+        if getattr(req, name, None) not in (None, False, []):
             raise combination(f"The requested DB Instance will be a member of a DB Cluster. Set {what} for the DB Cluster.")
     if req.EngineVersion and engine_versions.chosen(ctx, row.engine, req.EngineVersion) != row.version:
         raise combination(
@@ -171,9 +169,9 @@ def _by_itself(ctx: Context, req: Any) -> tuple[Instance, Cluster]:
     engine_versions.check_class(req.Engine, version, req.DBInstanceClass)
     name = identifier(req.DBInstanceIdentifier, "DBInstanceIdentifier")
     row = making.new_plain(ctx, req, name, req.Engine, version)
-    row = change(row, user=passwords.check_user(req.MasterUsername, req.Engine), database=clusters.database_name(req.DBName))
+    row = change(row, user=passwords.check_user(req.MasterUsername, req.Engine), database=making.database_name(req.DBName))
     row = passwords.first(ctx, req, row)
-    instance = change(plain_instance(ctx, req, name, row, req.DBInstanceClass), **storage(req, None))
+    instance = change(plain_instance(ctx, req, name, row, req.DBInstanceClass), **making.storage(req, None))
     planning.begin(ctx, row)
     return instance, row
 
@@ -184,22 +182,6 @@ def plain_instance(ctx: Context, req: Any, name: str, row: Cluster, klass: str) 
         raise combination("Requesting a specific availability zone is not valid for Multi-AZ instances.")
     instance = making.new_instance(ctx, req, name, row, klass)
     return making.with_standby(ctx, row, instance) if req.MultiAZ else instance
-
-
-def storage(req: Any, before: Instance | None) -> dict[str, Any]:
-    """The storage that an instance is described with. It grows as it must; there is no quota. Errors: InvalidParameterValue."""
-    size = req.AllocatedStorage if req.AllocatedStorage is not None else (before.storage_gib if before is not None else 20)
-    iops = req.Iops if req.Iops is not None else (before.iops if before is not None else 0)
-    kind = req.StorageType or (before.storage_type if before is not None and before.storage_type else "io1" if req.Iops else "gp2")
-    if kind not in STORAGE_TYPES:
-        raise invalid(f"Invalid storage type: {kind}")
-    if not 20 <= size <= 65_536 and not (kind == "standard" and size >= 5):
-        raise invalid(f"Invalid storage size for storage type {kind}: {size}")
-    if before is not None and size < before.storage_gib:
-        raise invalid(f"Invalid max storage size: {size} GiB is less than the {before.storage_gib} GiB that are allocated.")
-    if iops and kind in ("gp2", "standard"):
-        raise combination(f"You can't specify IOPS for storage type {kind}.")
-    return {"storage_gib": size, "storage_type": kind, "iops": iops}
 
 
 _FILTERS = {
@@ -245,7 +227,6 @@ def modify_db_instance(ctx: Context, req: Any) -> Answer:
     refuse(
         "ModifyDBInstance",
         req,
-        "CloudwatchLogsExportConfiguration",
         "AutomationMode",
         "ResumeFullAutomationModeMinutes",
         "AwsBackupRecoveryPointArn",
@@ -285,13 +266,13 @@ def delete_db_instance(ctx: Context, req: Any) -> Answer:
     if row.follows and req.FinalDBSnapshotIdentifier:
         raise combination("FinalDBSnapshotIdentifier cannot be specified when deleting a read replica.")
     if not row.follows:
-        clusters.check_final(req)
+        making.check_final(req)
         if not req.SkipFinalSnapshot:
             if instance.status != "available":
                 raise instance_state(f"Instance {instance.name} is not in available state.")
             tags = instance.tags if row.copy_tags else {}
             keeping.begin(ctx, row, instance, "snapshot", req.FinalDBSnapshotIdentifier, tags=tags)
-    replicas.let_go(ctx, row)
+    repeating.let_go(ctx, row)
     instance = change(instance, status="deleting")
     INSTANCES.put(ctx, instance)
     row = converging.ask(ctx, change(row, status="deleting", keep_backups=req.DeleteAutomatedBackups is False))

@@ -5,20 +5,23 @@ A request's members come first, then what it is made from (`base`), then AWS's d
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
-from fogbank.services.rds import certificates, groups, option_groups, subnet_groups, tagging, windows
+from fogbank.services.rds import certificates, groups, log_exports, option_groups, subnet_groups, tagging, windows
 from fogbank.services.rds.addresses import arn, get_cluster, get_instance, identifier, resource_id, take_slot
-from fogbank.services.rds.faults import ENGINES, absent, combination, invalid, refuse, within
+from fogbank.services.rds.faults import ENGINES, absent, cluster_state, combination, invalid, refuse, within
 from fogbank.services.rds.groups_state import CLUSTER, DB
 from fogbank.services.rds.instance_classes import SERVERLESS
 from fogbank.services.rds.roles import associated
 from fogbank.services.rds.state import CLUSTERS_BY_NAME, INSTANCES, INSTANCES_BY_NAME, PORTS, Cluster, Instance, Origin, Scaling, members
 from fogbank.store import change
 
+STORAGE_TYPES = ("gp2", "gp3", "io1", "io2", "standard")
 CLUSTERS_LIMIT = INSTANCES_LIMIT = 40
+_database = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}").fullmatch
 READERS_LIMIT = 15
 BACKTRACK_LIMIT_S = 259_200
 ZONES = ("a", "b", "c")
@@ -46,7 +49,6 @@ UNMET: tuple[str, ...] = (
     "WithExpressConfiguration",
     "EnableVPCNetworking",
     "EnableInternetAccessGateway",
-    "EnableCloudwatchLogsExports",
 )
 """What no cluster has: encryption by a key of one's own, directories, Serverless v1, limitless databases, write forwarding."""
 _ONLY = {
@@ -168,6 +170,7 @@ def _made(
         copy_tags=bool(req.CopyTagsToSnapshot),
         auto_minor=getattr(req, "AutoMinorVersionUpgrade", None) is not False,
         backup_tags=specified(ctx, req, "auto-backup" if plain else "cluster-auto-backup"),
+        log_exports=log_exports.checked(ctx, engine, getattr(req, "EnableCloudwatchLogsExports", None)),
         clone_group=base.clone_group if base is not None else "",
     )
 
@@ -312,3 +315,43 @@ def put_instance(ctx: Context, of: Cluster, instance: Instance) -> Cluster:
             "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB instance."
         )
     return of
+
+
+def storage(req: Any, before: Instance | None) -> dict[str, Any]:
+    """The storage that an instance is described with. It grows as it must; there is no quota. Errors: InvalidParameterValue."""
+    size = req.AllocatedStorage if req.AllocatedStorage is not None else (before.storage_gib if before is not None else 20)
+    iops = req.Iops if req.Iops is not None else (before.iops if before is not None else 0)
+    kind = req.StorageType or (before.storage_type if before is not None and before.storage_type else "io1" if req.Iops else "gp2")
+    if kind not in STORAGE_TYPES:
+        raise invalid(f"Invalid storage type: {kind}")
+    if not 20 <= size <= 65_536 and not (kind == "standard" and size >= 5):
+        raise invalid(f"Invalid storage size for storage type {kind}: {size}")
+    if before is not None and size < before.storage_gib:
+        raise invalid(f"Invalid max storage size: {size} GiB is less than the {before.storage_gib} GiB that are allocated.")
+    if iops and kind in ("gp2", "standard"):
+        raise combination(f"You can't specify IOPS for storage type {kind}.")
+    return {"storage_gib": size, "storage_type": kind, "iops": iops}
+
+
+# Checks that many operations make
+
+
+def check_available(row: Cluster, *also: str) -> None:
+    """Errors: InvalidDBClusterStateFault."""
+    if row.status not in ("available", *also):
+        raise cluster_state(f"DbCluster {row.name} is in {row.status} state, but expected available.")
+
+
+def check_final(req: Any) -> None:
+    """Errors: InvalidParameterCombination, where a last snapshot is neither named nor refused, or both."""
+    if req.SkipFinalSnapshot and req.FinalDBSnapshotIdentifier:
+        raise combination("FinalDBSnapshotIdentifier can not be specified when deleting a cluster with SkipFinalSnapshot enabled")
+    if not req.SkipFinalSnapshot and not req.FinalDBSnapshotIdentifier:
+        raise combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
+
+
+def database_name(name: str | None) -> str:
+    """The first database's name. Errors: InvalidParameterValue."""
+    if name and not _database(name):
+        raise invalid("DatabaseName must begin with a letter and contain only alphanumeric characters.")
+    return name or ""

@@ -7,17 +7,14 @@ from typing import Any
 
 import msgspec
 
-from fogbank.kernel.arn import partition_of
-from fogbank.kernel.context import Context, Role
-from fogbank.kernel.errors import ServiceException
+from fogbank.kernel.context import Context
+from fogbank.services.rds import linked
 from fogbank.services.rds.addresses import cluster_arn
 from fogbank.services.rds.faults import combination, invalid, missing
 from fogbank.services.rds.state import DAY_MS, Cluster, Secret
 from fogbank.services.rds.wanted import sealed
 from fogbank.store import change
 
-SERVICE = "rds.amazonaws.com"
-_ROLE = f"role/aws-service-role/{SERVICE}/AWSServiceRoleForRDS"
 ROTATION_MS = 7 * DAY_MS
 LENGTH = 32
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,-.:;<=>?[]^_{|}~"
@@ -80,7 +77,7 @@ def managed(ctx: Context, cluster: Cluster, key: str | None) -> Cluster:
     }
     if key:
         members["KmsKeyId"] = key
-    _ensure_role(ctx, cluster)
+    linked.ensure(ctx)
     made = ctx.call("secretsmanager", "CreateSecret", members)
     secret = Secret(made["ARN"], key or "", "active", ctx.now + ROTATION_MS)
     plan(ctx, cluster, secret)
@@ -96,26 +93,13 @@ def plan(ctx: Context, cluster: Cluster, secret: Secret) -> None:
     ctx.later("rds.rotate", {"cluster": cluster.id, "at_ms": secret.rotates_at_ms}, at_ms=secret.rotates_at_ms)
 
 
-def as_service(cluster: Cluster) -> Role:
-    """RDS's service-linked role in a cluster's account."""
-    return Role(f"arn:{partition_of(cluster.region)}:iam::{cluster.account}:{_ROLE}", SERVICE, "RDS")
-
-
-def _ensure_role(ctx: Context, cluster: Cluster) -> None:
-    """Has the account get the role where it has none yet. Errors: those of CreateServiceLinkedRole."""
-    try:
-        ctx.as_role(as_service(cluster))
-    except ServiceException:
-        ctx.call("iam", "CreateServiceLinkedRole", {"AWSServiceName": SERVICE})
-
-
 def rotated(ctx: Context, cluster: Cluster) -> Cluster:
     """The cluster with another password, which its secret has from now on."""
     assert cluster.secret is not None
     password = ctx.random.text(LENGTH, _ALPHABET)
     value = _value(cluster.user, password)
     members = {"SecretId": cluster.secret.arn, "SecretString": value, "ClientRequestToken": ctx.random.uuid()}
-    ctx.call("secretsmanager", "PutSecretValue", members, acting=as_service(cluster))
+    ctx.call("secretsmanager", "PutSecretValue", members, acting=linked.role(cluster.account, cluster.region))
     secret = Secret(cluster.secret.arn, cluster.secret.key, "active", ctx.now + ROTATION_MS)
     plan(ctx, cluster, secret)
     return change(cluster, password=sealed(ctx, cluster.id, password), secret=secret)
@@ -125,7 +109,7 @@ def unmanaged(ctx: Context, cluster: Cluster) -> Cluster:
     """The cluster without a secret: that one is deleted."""
     if cluster.secret is not None:
         members = {"SecretId": cluster.secret.arn, "ForceDeleteWithoutRecovery": True}
-        ctx.call("secretsmanager", "DeleteSecret", members, acting=as_service(cluster))
+        ctx.call("secretsmanager", "DeleteSecret", members, acting=linked.role(cluster.account, cluster.region))
     return change(cluster, secret=None)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation, task
-from fogbank.services.rds import clusters, converging, describing, events, keeping
+from fogbank.services.rds import converging, describing, events, keeping, making
 from fogbank.services.rds.addresses import cluster_at, cluster_by_id, cluster_of, instance_at
 from fogbank.services.rds.faults import absent, cluster_state, combination, instance_state, refuse
 from fogbank.services.rds.state import DAY_MS, INSTANCES, Cluster, Instance, members
@@ -41,7 +41,7 @@ def stop_db_cluster(ctx: Context, req: Any) -> Answer:
     Errors: DBClusterNotFoundFault, InvalidDBClusterStateFault, InvalidDBInstanceStateFault. Source: API reference, StopDBCluster.
     """
     row = cluster_at(ctx, req.DBClusterIdentifier)
-    clusters.check_available(row)
+    making.check_available(row)
     if row.global_cluster or row.follows:
         raise cluster_state(f"DbCluster {row.name} is part of a global cluster or replicates another one: it cannot be stopped.")
     for instance in members(ctx, row):

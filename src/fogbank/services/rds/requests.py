@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
+from fogbank.kernel.arn import partition_of
 from fogbank.kernel.context import Context
 from fogbank.services.rds.addresses import arn, get_cluster, get_instance, located, parse
-from fogbank.services.rds.state import CLUSTERS, Cluster, Instance
+from fogbank.services.rds.state import CLUSTERS, SNAPSHOTS, Cluster, Instance
 
 Named = Callable[[Context, Any], str | None]
 
@@ -57,6 +60,22 @@ ARNS: dict[str, Named] = {
     "cluster-auto-backup": by_id("cluster-auto-backup", "DbClusterResourceId"),
     "auto-backup": by_id("auto-backup", "DbiResourceId"),
 }
+
+
+_READS = ["rds:Copy*", "rds:Describe*", "rds:Restore*", "rds:StartExportTask"]
+
+
+def shared(ctx: Context, req: Any, action: str, arn_: str) -> str | None:
+    """What lets other accounts copy and restore a snapshot that is shared with them (`Resource.grants`)."""
+    for kind in ("cluster-snapshot", "snapshot"):
+        named = parse(arn_, kind)
+        row = SNAPSHOTS.get(ctx, named[0], named[1], kind, named[2]) if named is not None else None
+        if row is not None and row.shared:
+            everybody = "all" in row.shared
+            principal: Any = "*" if everybody else {"AWS": [f"arn:{partition_of(row.region)}:iam::{one}:root" for one in row.shared]}
+            statement = {"Effect": "Allow", "Principal": principal, "Action": _READS, "Resource": arn_}
+            return msgspec.json.encode({"Version": "2012-10-17", "Statement": [statement]}).decode()
+    return None
 
 
 def _instance(ctx: Context, req: Any) -> Instance | None:

@@ -187,7 +187,7 @@ def _restored(ctx: Context, req: Any, name: str, base: Cluster, before: Instance
         row = passwords.managed(ctx, row, req.MasterUserSecretKmsKeyId)
     elif req.MasterUserSecretKmsKeyId:
         raise combination("You can specify MasterUserSecretKmsKeyId only when ManageMasterUserPassword is enabled.")
-    instance = change(instances.plain_instance(ctx, req, name, row, klass), **instances.storage(req, before))
+    instance = change(instances.plain_instance(ctx, req, name, row, klass), **making.storage(req, before))
     planning.begin(ctx, row)
     return {"DBInstance": instances.begun(ctx, instance, row)}
 

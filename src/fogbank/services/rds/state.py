@@ -289,6 +289,14 @@ class Export(Record, frozen=True, kw_only=True):
     caller: bytes = b""
 
 
+class LogPlace(Record, frozen=True, kw_only=True):
+    """How far an instance's log file is in CloudWatch Logs."""
+
+    instance: str
+    file: str
+    place: int
+
+
 CLUSTERS = Table("rds.clusters", Cluster, key=("account", "region", "id"), weight=2)
 CLUSTERS_BY_ID = CLUSTERS.index("by_id", "id")
 CLUSTERS_BY_NAME = CLUSTERS.index("by_name", "account", "region", "name", where=lambda c: not c.plain)
@@ -305,6 +313,7 @@ BACKTRACKS = Table("rds.backtracks", Backtrack, key=("cluster", "number"))
 BACKUPS = Table("rds.backups", Backup, key=("account", "region", "id"), weight=4)
 GLOBALS = Table("rds.globals", GlobalCluster, key=("account", "name"))
 SLOTS = Table("rds.slots", Slot, key=("number",))
+LOG_PLACES = Table("rds.log_places", LogPlace, key=("instance", "file"))
 EXPORTS = Table("rds.exports", Export, key=("account", "region", "name"))
 
 

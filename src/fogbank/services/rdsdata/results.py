@@ -14,7 +14,7 @@ from fogbank.engines.spec import Column, Result
 from fogbank.kernel.errors import ServiceException
 from fogbank.services.rdsdata.faults import bad
 from fogbank.services.rdsdata.state import JSON_BYTES, RESPONSE_BYTES, ROW_BYTES
-from fogbank.services.rdsdata.types import ARRAY, COMPOSITES, Type, is_array, type_of
+from fogbank.services.rdsdata.types import ARRAY, COMPOSITES, Type, digits, is_array, type_of
 
 _NULL = {"isNull": True}
 _MEMBERS = {"long": "longValue", "double": "doubleValue", "boolean": "booleanValue", "blob": "blobValue", "string": "stringValue"}
@@ -187,24 +187,25 @@ def _plain(field: dict[str, Any]) -> Any:
 
 def metadata(columns: Iterable[Column], dialect: str) -> list[dict[str, Any]]:
     """The columns as `columnMetadata` has them."""
-    return [_column(column, type_of(column, dialect), array=is_array(column, dialect)) for column in columns]
+    return [_column(column, type_of(column, dialect), dialect) for column in columns]
 
 
-def _column(column: Column, found: Type, *, array: bool) -> dict[str, Any]:
+def _column(column: Column, found: Type, dialect: str) -> dict[str, Any]:
+    precision, scale = digits(column, found, dialect)
     return {
         "name": column.name,
         "label": column.name,
-        "type": ARRAY if array else found.number,
-        "typeName": column.type,
+        "type": ARRAY if is_array(column, dialect) else found.number,
+        "typeName": column.type.replace("BIT UNSIGNED", "BIT"),
         "schemaName": column.schema,
         "tableName": column.table,
         "isAutoIncrement": False,
-        "isSigned": found.signed,
+        "isSigned": found.signed and not column.type.endswith(" UNSIGNED"),
         "isCurrency": found.currency,
         "isCaseSensitive": found.cased,
         "nullable": int(column.nullable),
-        "precision": found.precision if found.kind == "long" else column.precision or found.precision,
-        "scale": column.scale or found.scale,
+        "precision": precision,
+        "scale": scale,
         "arrayBaseColumnType": 0,
     }
 

@@ -7,6 +7,7 @@ from fogbank.store import Record, Table
 IDLE_MS = 180_000
 LIFE_MS = 86_400_000
 STATEMENT_MS = 45_000
+REQUEST_BYTES = 4 << 20
 RESPONSE_BYTES = 1 << 20
 ROW_BYTES = 64 << 10
 JSON_BYTES = 10 << 20

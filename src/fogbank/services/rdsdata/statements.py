@@ -10,7 +10,8 @@ from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.services.rdsdata import parameters, results, running, transactions
 from fogbank.services.rdsdata.addresses import Place, place_of
-from fogbank.services.rdsdata.state import Transaction
+from fogbank.services.rdsdata.faults import bad
+from fogbank.services.rdsdata.state import REQUEST_BYTES, Transaction
 
 
 @operation("ExecuteStatement")
@@ -65,6 +66,8 @@ def execute_sql(ctx: Context, req: Any) -> Answer:
 
 def _run(ctx: Context, req: Any, place: Place, statement: Statement, *, goes_on: bool = False) -> Result:
     """What the statement gave, by itself or in the transaction that the request names."""
+    if ctx.request is not None and len(ctx.request.body or b"") > REQUEST_BYTES:
+        raise bad("The request is larger than 4 MiB")
     transaction: Transaction | None = None
     if req.transactionId:
         transaction = transactions.transaction_at(ctx, req, place)

@@ -90,10 +90,21 @@ _YES_OR_NO = Type("boolean", -7, 1)
 def type_of(column: Column, dialect: str) -> Type:
     """A column's type; that of its elements where it is an array."""
     if dialect == "mariadb":
-        if column.type in ("TINYINT", "BIT") and column.precision == 1:
-            return _YES_OR_NO
-        return _MARIADB.get(column.type.removesuffix(" UNSIGNED"), _UNKNOWN)
+        name = column.type.removesuffix(" UNSIGNED")
+        return _YES_OR_NO if name in ("TINYINT", "BIT") and column.precision == 1 else _MARIADB.get(name, _UNKNOWN)
     return _POSTGRES.get(_ELEMENTS.get(column.code, column.code), _UNKNOWN)
+
+
+def digits(column: Column, found: Type, dialect: str) -> tuple[int, int]:
+    """A column's precision and scale. (MariaDB tells how many characters a decimal takes, and of what has no scale 39.)"""
+    if found.kind == "long":
+        return found.precision, 0
+    precision = min(column.precision or found.precision, _TEXT)
+    if dialect == "postgres":
+        return precision, column.scale or found.scale
+    if found.kind == "decimal":
+        return precision - (column.scale > 0) - (not column.type.endswith(" UNSIGNED")), column.scale
+    return precision, 0
 
 
 def is_array(column: Column, dialect: str) -> bool:

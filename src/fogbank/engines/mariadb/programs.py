@@ -6,6 +6,7 @@ into a folder, which no root is needed for: `FOGBANK_MARIADB` names it.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -49,6 +50,8 @@ def binaries(version: str = "") -> Binaries:
 
     MySQL itself is not served: its versions name the dialect that an application expects, which MariaDB speaks for the most part.
     """
+    if importlib.util.find_spec("pymysql") is None:
+        raise Failed("MariaDB is spoken to with PyMySQL, which is not installed: pip install pymysql.")
     found = _found(os.environ.get("FOGBANK_MARIADB", ""))
     if found is None:
         raise Failed(f"There is no MariaDB on this machine: {_INSTALL}.")
