@@ -40,8 +40,7 @@ def test_a_writer_and_a_reader(engines: Engines) -> None:
     is in no turn any more."""
     actual = engines.converge(cluster("rw", nodes=(Node("n1", "a"), Node("n2", "b"))))
     assert [(node.id, node.state, node.writes) for node in actual.nodes] == [("n1", "running", True), ("n2", "running", False)]
-    assert actual.volume is not None
-    assert actual.volume.copies == 6
+    engines.wait_for(lambda: engines.on_loop(lambda: engines.databases.look("rw")).volume.copies == 6)
     with connect(engines, 0) as writer:
         writer.execute("create table t(n int primary key)")
         writer.execute("insert into t values (1)")

@@ -1,9 +1,9 @@
 """Database engines that run for real: unmodified PostgreSQL and MariaDB, whose log lies six times on storage nodes in three zones.
 
-Read in this order: docs/design/aurora.md; `spec` (what a service wants, and is told), `databases` (the clusters of one cloud), `runner`
-(one cluster: its nodes, who writes, what happens when one dies), `volumes` (log and images), `frontage` (who is routed where), `sessions`
-(SQL of the Data API), `room` (what all clouds share), `kinds` (the two engines by one shape), `control` and `processes` (talking to
-processes, starting them).
+Read in this order: docs/design/aurora.md; `spec` (what a service wants, and is told), `databases` (the clusters of one cloud), `runner` and
+`running` (one cluster: its nodes, who writes, what happens when one dies), `volumes` (log and images), `frontage` (who is routed
+where), `sessions` (SQL of the Data API), `auditing` (activity streams), `room` (what all clouds share), `kinds` (the two engines by one
+shape), `control` and `processes` (talking to processes, starting them).
 
 Each of the others is a process, or what one is made of:
 

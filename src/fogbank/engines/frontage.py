@@ -16,7 +16,8 @@ from typing import Any
 from fogbank.engines.front import certificates
 from fogbank.engines.processes import Process, python, spawn
 from fogbank.engines.room import Room
-from fogbank.engines.runner import Runner, Running
+from fogbank.engines.runner import Runner
+from fogbank.engines.running import Running
 from fogbank.engines.spec import Done, Endpoint
 
 

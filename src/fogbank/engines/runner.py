@@ -13,40 +13,17 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from fogbank.engines.kinds import Instance, Until, instance
-from fogbank.engines.processes import give
-from fogbank.engines.spec import Actual, Cluster, Failed, Node, NodeState
+from fogbank.engines.kinds import Until, instance
+from fogbank.engines.running import Running
+from fogbank.engines.spec import Actual, Cluster, Failed, Node
 from fogbank.engines.volumes import COALESCE_BYTES, Volume
 
 Notice = Callable[[str, dict[str, Any]], None]
 _LOOK_S = 0.5
 _CAUGHT_UP_S = 30.0
 _POLL_S = 0.01
-
-
-class Running:
-    """A compute node that was started."""
-
-    def __init__(self, node: Node, server: Instance, folder: Path) -> None:
-        self.node = node
-        self.server = server
-        self.folder = folder
-        self.state = "starting"
-        self.writes = False
-        self.settings: dict[str, str] = {}
-        self.pending: tuple[str, ...] = ()
-        self.lag_ms = 0.0
-        self.connections = 0
-        self.expected = False
-        """That it ends is our doing."""
-
-    def seen(self) -> NodeState:
-        process = self.server.process
-        pid = process.pid if process is not None and process.alive else 0
-        return NodeState(self.node.id, self.node.zone, self.state, self.writes, self.lag_ms, self.connections, pid, self.pending)
 
 
 class Runner:
@@ -223,7 +200,7 @@ class Runner:
         assert self.volume is not None
         one = self.running[node.id] = self._new(node)
         with self._trying(one):
-            if _clean(one.folder):
+            if one.clean:
                 with contextlib.suppress(Failed):
                     await self._start_clean(one)
                     return
@@ -248,7 +225,7 @@ class Runner:
 
     async def _start_clean(self, one: Running) -> None:
         """Goes on with the files of a clean stop: they are all that the volume has."""
-        (one.folder / "clean").unlink(missing_ok=True)
+        one.clean = False
         await one.server.start(one.settings)
         self._watch_process(one)
         await self._attach(one)
@@ -275,7 +252,7 @@ class Runner:
 
     async def _start_reader(self, one: Running) -> None:
         assert self.volume is not None
-        (one.folder / "clean").unlink(missing_ok=True)
+        one.clean = False
         await one.server.start(one.settings, upstream=self.volume.run)
         one.state, one.writes = "running", False
         self._watch_process(one)
@@ -311,8 +288,7 @@ class Runner:
         writes = one.writes
         await one.server.stop("fast")
         if writes and one.server.process is None:
-            (one.folder / "clean").touch()
-            give(one.folder / "clean")
+            one.clean = True
 
     async def _stop_all(self) -> None:
         """Readers first: the writer's last records are on the volume before it ends."""
@@ -443,7 +419,3 @@ class Runner:
         async with self._lock:
             await self._stop_all()
             await self._leave_volume()
-
-
-def _clean(folder: Path) -> bool:
-    return (folder / "clean").exists() and (folder / "data").is_dir()

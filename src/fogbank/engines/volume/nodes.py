@@ -24,6 +24,8 @@ from fogbank.engines.volume.loop import Loop, Promise
 from fogbank.engines.volume.quorum import WRITE_QUORUM, Held, Tracker
 
 _FRAME_BYTES = 1 << 20
+_NEARLY_BYTES = 1 << 20
+_SLOW_S = 0.1
 _RETRY_S = 0.03
 _HEADER_BYTES = HEADER.size
 _pack = HEADER.pack
@@ -342,12 +344,16 @@ class Copies:
         self.arrange()
 
     def arrange(self) -> None:
-        """Who is in front: four, of all zones as far as can be, those that were there first."""
+        """Who is in front: four that have nearly all, of all zones as far as can be, those that were there first."""
         live = [link for link in self.front if link.live]
         live += [link for link in self.links if link.live and link not in live]
-        if len(live) > WRITE_QUORUM:
-            live = sorted(live, key=lambda link: sum(link.zone == other.zone for other in live[: live.index(link)]))
-        self._place(live)
+        live.sort(key=self._lags)
+        zones = [link.zone for link in live]
+        order = {link.number: (self._lags(link), zones[:at].count(link.zone)) for at, link in enumerate(live)}
+        self._place(sorted(live, key=lambda link: order[link.number]))
+
+    def _lags(self, link: Link) -> bool:
+        return self._tracker.ends[link.number] + _NEARLY_BYTES < self._tracker.durable
 
     def waited_s(self) -> float:
         """The longest time that a piece of the log waited for its quorum."""
@@ -386,7 +392,7 @@ class Copies:
         if tracker.durable >= flight:
             self.flight = 0
             took = monotonic() - self._since
-            self._usual_s += (took - self._usual_s) / 16
+            self._usual_s += (min(took, _SLOW_S) - self._usual_s) / 16
             if took > self.longest_s:
                 self.longest_s = took
 
@@ -409,7 +415,7 @@ class Copies:
         """What the rear lacks; and a node in front that does not answer changes places with one of the rear."""
         self._ticking = False
         now, end = monotonic(), self._hot.end
-        late = self.flight != 0 and now - self._since > max(self.LATE_S, 4 * self._usual_s)
+        late = self.flight != 0 and now - self._since > max(self.LATE_S, min(4 * self._usual_s, _SLOW_S))
         if late:
             for link in (*self.front,):
                 link.take()
@@ -420,7 +426,8 @@ class Copies:
         if late and self.rear and self._tracker.durable < self.flight:
             ends = self._tracker.ends
             slow = [link for link in self.front if ends[link.number] < self.flight]
-            self._place([link for link in self.front if link not in slow] + self.rear + slow)
+            quick = sorted(self.rear, key=lambda link: -ends[link.number])
+            self._place([link for link in self.front if link not in slow] + quick + slow)
         if self.flight or any(link.cursor < end for link in self.rear if link.live):
             self._ticking = True
             self._loop.later(self.LATE_S, self._tick)

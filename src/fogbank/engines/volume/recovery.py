@@ -50,8 +50,9 @@ def _enough(volume: Volume) -> Task[None]:
         if late and len(volume.states) >= WRITE_QUORUM:
             break
         if late and len(volume.states) == READ_QUORUM and not volume.ready.done:
-            held = {number: state.held for number, state in volume.states.items()}
-            known = yield from _lineage(volume, volume.states)
+            states = dict(volume.states)
+            held = {number: state.held for number, state in states.items()}
+            known = yield from _lineage(volume, states)
             if known is not None:
                 _adopt(volume, known, quorum.recover(held, known))
                 yield from volume.recovered()

@@ -1,11 +1,12 @@
 """Amazon RDS and Aurora: database clusters and instances that run.
 
-Read in this order: `state` (the model of the data), `addresses` (names, ARNs, addresses), `requests` (for the door), `faults`;
-`wanted` and `converging` (from rows to the engines and back), `keeping`, `volumes` and `deleting`; `making`, `clusters`, `instances`, `changing` and `describing`
-(what there is), over `passwords`, `linked`, `windows` and `roles`; `failover`, `power`, `endpoints` and `scaling` (how it runs); `snapshots`,
-`restoring`, `backtracks`, `backups`, `exports` (time); `repeating`, `replicas`, `global_members` and `global_clusters` (what repeats another);
-`planning` and `clockwork` (what the clock does), `metrics` and `log_exports`; then `surroundings`: parameter, option and subnet groups, events,
-tags, engine versions, proxies, activity streams; `inside` (calls out of SQL) and `front`; `resources` (CloudFormation).
+Read in this order: `state` (the model of the data), `addresses` (names, ARNs, addresses), `requests` (for the door), `faults`; `wanted`
+and `converging` (from rows to the engines and back), `keeping`, `volumes` and `deleting`; `making`, `clusters`, `instances`, `changing`
+and `describing` (what there is), over `passwords`, `linked`, `windows` and `roles`; `failover`, `power`, `endpoints` and `scaling` (how
+it runs); `snapshots`, `restoring`, `backtracks`, `backups`, `exports` (time); `repeating`, `replicas`, `global_members` and
+`global_clusters` (what repeats another); `planning` and `clockwork` (what the clock does), `metrics` and `log_exports`; then
+`surroundings`: parameter, option and subnet groups, events, tags, engine versions, proxies, activity streams; `inside` (calls out of
+SQL) and `front`; `resources` (CloudFormation).
 
 What is not here: Oracle, SQL Server, Db2 and RDS Custom; Multi-AZ DB clusters; Aurora Serverless v1; encryption under keys of one's own;
 blue/green deployments, integrations, shard groups, reserved instances.

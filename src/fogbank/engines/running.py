@@ -1,0 +1,45 @@
+"""A compute node that was started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fogbank.engines.kinds import Instance
+from fogbank.engines.processes import give
+from fogbank.engines.spec import Node, NodeState
+
+
+class Running:
+    """A compute node that was started."""
+
+    def __init__(self, node: Node, server: Instance, folder: Path) -> None:
+        self.node = node
+        self.server = server
+        self.folder = folder
+        self.state = "starting"
+        self.writes = False
+        self.settings: dict[str, str] = {}
+        self.pending: tuple[str, ...] = ()
+        self.lag_ms = 0.0
+        self.connections = 0
+        self.expected = False
+        """That it ends is our doing."""
+
+    @property
+    def clean(self) -> bool:
+        """Its disk was left by a clean stop: it has all that the volume has."""
+        return (self.folder / "clean").exists() and (self.folder / "data").is_dir()
+
+    @clean.setter
+    def clean(self, clean: bool) -> None:
+        mark = self.folder / "clean"
+        if clean:
+            mark.touch()
+            give(mark)
+        else:
+            mark.unlink(missing_ok=True)
+
+    def seen(self) -> NodeState:
+        process = self.server.process
+        pid = process.pid if process is not None and process.alive else 0
+        return NodeState(self.node.id, self.node.zone, self.state, self.writes, self.lag_ms, self.connections, pid, self.pending)
