@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from fogbank.engines.spec import Fork, Node
+from fogbank.engines.spec import Failed, Fork, Node
 
 from .house import Engines, cluster
 
@@ -150,3 +150,10 @@ def test_volumes_follow_branches(engines: Engines) -> None:
     assert rows(engines, 0) == 1
     engines.do(lambda done: engines.databases.drop("br", done))
     engines.branches = [(1, 0)]
+
+
+def test_a_volume_that_is_gone(engines: Engines) -> None:
+    """A cluster whose volume should be there and is not fails: it does not come up empty."""
+    with pytest.raises(Failed, match="not on this machine"):
+        engines.converge(cluster("gone", existing=True))
+    engines.do(lambda done: engines.databases.drop("gone", done))

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from fogbank.engines.auditing import Audit, Watched
 from fogbank.engines.frontage import Frontage
@@ -18,8 +21,8 @@ from fogbank.engines.kinds import Kind
 from fogbank.engines.room import Room
 from fogbank.engines.runner import Runner
 from fogbank.engines.sessions import Sessions
-from fogbank.engines.spec import Actual, Cluster, Done, Failed, Point, Refused, Result, Statement
-from fogbank.engines.volumes import Volume
+from fogbank.engines.spec import Actual, Cluster, Done, Failed, Piece, Point, Refused, Result, Since, Statement
+from fogbank.engines.volumes import TooOld, Volume
 
 Ancestry = Callable[[], list[tuple[int, int]]]
 """The branches behind the cloud, newest first: number, and when (machine's clock, ms) it was left; 0: it is the present one."""
@@ -33,7 +36,7 @@ class House:
     wall       an instant of the cloud's clock -> of the machine's
     cloud      the other way
     noticed    tells the service what happened to a cluster by itself
-    asked      answers what the front asks (a token, a secret, a call out of SQL)
+    asked      answers what the front asks (a token, a secret, a call out of SQL), and brings what was staged of a volume
     revive     has all clusters converge that the cloud's rows know
     """
 
@@ -147,6 +150,8 @@ class Databases:
             ancestor = await self._find(f"{wanted.volume}-{number}")
             if ancestor is not None:
                 return await ancestor.fork(name, left_ms, "")
+        if wanted.existing:
+            raise Failed("its volume is not on this machine (a snapshot of the cloud does not carry databases)")
         if wanted.follows:
             followed, _ = await self._source(wanted.follows)
             return await followed.repeat(name, wanted.region)
@@ -154,7 +159,28 @@ class Databases:
             return await Volume.create(self._room, name, wanted.engine, wanted.version, wanted.region)
         source, at_ms = await self._source(wanted.fork.volume)
         asked_ms = self._house.wall(wanted.fork.at_ms) if wanted.fork.at_ms else 0
-        return await source.fork(name, min(at_ms, asked_ms) if at_ms and asked_ms else at_ms or asked_ms, wanted.fork.point)
+        at_ms = min(at_ms, asked_ms) if at_ms and asked_ms else at_ms or asked_ms
+        try:
+            return await source.fork(name, at_ms, wanted.fork.point)
+        except TooOld:
+            return await self._unstage(source, name, wanted.fork.volume, at_ms)
+
+    async def _unstage(self, source: Volume, name: str, volume: str, at_ms: int) -> Volume:
+        """A new volume as another one was longer ago than is kept of it here: of what was staged of it. Raises Failed."""
+        from fogbank.engines import staged
+
+        folder = self._room.folder("volumes", name, "fetched", fresh=True)
+        answer: asyncio.Future[dict[str, Any]] = self._loop.create_future()
+        question = {"what": "staged", "volume": volume, "at_ms": self._house.cloud(at_ms), "folder": str(folder)}
+        self._house.asked(question, answer.set_result)
+        found = await answer
+        if "error" in found:
+            raise Failed(found["error"])
+        pieces = [msgspec.convert(one, Piece) for one in found["pieces"]]
+        try:
+            return await staged.unstage(source, name, pieces, at_ms)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, True)
 
     async def _followed(self, volume: str) -> Volume:
         return (await self._source(volume))[0]
@@ -193,6 +219,18 @@ class Databases:
         source, _ = await self._source(volume)
         kept = await source.keep(point)
         return kept._replace(at_ms=self._house.cloud(kept.at_ms))
+
+    def stage(self, volume: str, since: Since, done: Done) -> None:
+        self._begin(self._stage(volume, since), done)
+
+    async def _stage(self, volume: str, since: Since) -> tuple[Piece, ...]:
+        from fogbank.engines import staged
+
+        found = await self._find(f"{volume}-{self._house.ancestry()[0][0]}")
+        if found is None:
+            return ()
+        await found.staged(since.timeline, since.position)
+        return tuple([piece._replace(at_ms=self._house.cloud(piece.at_ms)) for piece in await staged.stage(found, since)])
 
     def release(self, volume: str, point: str, done: Done) -> None:
         self._begin(self._release(volume, point), done)

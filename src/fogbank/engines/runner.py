@@ -339,16 +339,20 @@ class Runner:
 
     async def _reopen(self) -> None:
         """The volume's process is gone: another one finds out what is durable, and the writer, which waited, goes on."""
+        volume = self.volume
+        if volume is None or self.closed:
+            return
+        await volume.open()  # without the lock: whoever has it may be waiting for the volume
         async with self._lock:
-            if self.volume is None or self.closed:
+            if self.volume is not volume or self.closed:
+                await volume.close()
                 return
-            await self.volume.open()
             one = self.running.get(self.writer)
             repeated, self._repeats = self._repeats, ""
             if repeated:
                 await self._follow(repeated)
             elif one is not None and one.state == "running":
-                await self.volume.ask("follow", socket=str(one.server.socket), port=5432)
+                await volume.ask("follow", socket=str(one.server.socket), port=5432)
             self._notice("volume_recovered", {})
 
     async def _mend(self, dead: Running) -> None:

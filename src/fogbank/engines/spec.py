@@ -10,6 +10,7 @@ instant, a backtrack, a snapshot's restore, a promoted read replica, are one thi
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 Done = Callable[[Any], None]
@@ -88,6 +89,7 @@ class Cluster(NamedTuple):
     account, region, arn   whose it is
     roles        feature ("Lambda", "s3Import", ...) -> ARN of the role that SQL functions act as
     audit        what statements run in it is told: `rds.noticed` with "what": "activity", node and events (where `Databases.audits`)
+    existing     its volume was there before: where it is not, that is Failed and no new one is made
     follows      a volume that this one repeats, as its readers would (a global database's secondary, a read replica); "" when it is its own
     """
 
@@ -111,6 +113,7 @@ class Cluster(NamedTuple):
     roles: dict[str, str] = {}
     follows: str = ""
     audit: bool = False
+    existing: bool = False
 
 
 class NodeState(NamedTuple):
@@ -156,6 +159,34 @@ class Point(NamedTuple):
     name: str
     at_ms: int
     bytes: int
+
+
+class Since(NamedTuple):
+    """How much of a volume is staged: its log up to a place, and what was committed until `at_ms`; and the place of the newest image."""
+
+    timeline: int = 0
+    position: int = 0
+    at_ms: int = 0
+    image: tuple[int, int] = (0, 0)
+
+
+class Piece(NamedTuple):
+    """A file in which a part of a volume is staged: of its log, or an image of it.
+
+    kind        "log" or "image"
+    start, end  log: what it spans of its timeline; image: from where on the log is needed after it, and its own position
+    at_ms       log: it and what lies before have all that was committed until then; image: it has nothing that was committed later
+    bytes, crc  of the file: its length and CRC-32
+    """
+
+    kind: str
+    timeline: int
+    start: int
+    end: int
+    at_ms: int
+    bytes: int
+    crc: int
+    file: Path
 
 
 class Statement(NamedTuple):
@@ -228,6 +259,13 @@ class Databases(Protocol):
 
     def release(self, volume: str, point: str, done: Done) -> None:
         """Lets go of a point. `done(None)`; also where there is none."""
+
+    def stage(self, volume: str, since: Since, done: Done) -> None:
+        """What a volume has that is not staged: `done(tuple[Piece, ...])`, images first, then the log in its order, some of it at a time.
+
+        Whoever asked takes the files away. What is staged by `since` may go here when it is old; where it is asked for again (`Fork`),
+        it is asked of the house.
+        """
 
     def look(self, cluster: str) -> Actual | None:
         """A cluster as it was last seen; None where it has not converged in this cloud yet."""

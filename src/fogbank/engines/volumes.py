@@ -24,11 +24,13 @@ import msgspec
 
 from fogbank.engines.control import Control
 from fogbank.engines.fleet.client import Connection, everywhere
+from fogbank.engines.fleet.frames import WRITE_QUORUM
 from fogbank.engines.kinds import Image, Kind, Until
 from fogbank.engines.processes import Process, python, spawn
 from fogbank.engines.room import Room
 from fogbank.engines.spec import Failed, Point, VolumeState
 
+_TRIES, _TRY_S = 500, 0.02
 COALESCE_BYTES = 128 << 20
 """So much log after the last image, and another one is made."""
 
@@ -36,6 +38,10 @@ COALESCE_BYTES = 128 << 20
 def wall_ms() -> int:
     """The machine's clock."""
     return time.time_ns() // 1_000_000
+
+
+class TooOld(Failed):
+    """What was asked for is not here any more."""
 
 
 class Kept(msgspec.Struct):
@@ -62,6 +68,8 @@ class Record(msgspec.Struct):
 
     begun  its log is there: it was begun at its first image's position, or is a fork's
     until  how far the first writer repeats the log (a fork that nobody has opened yet); None: all of it
+    window_ms  what is older may go
+    staged  as far the log, and all images before, lie elsewhere too: nothing later goes; None: nobody stages it
     """
 
     name: str
@@ -75,6 +83,7 @@ class Record(msgspec.Struct):
     begun: bool = False
     window_ms: int = 24 * 3_600_000
     region: str = ""
+    staged: tuple[int, int] | None = None
 
 
 class Volume:
@@ -142,7 +151,7 @@ class Volume:
         else:
             images = [image for image in self.record.images if not at_ms or image.at_ms <= at_ms]
         if not images:
-            raise Failed("that is longer ago than is kept of this volume")
+            raise TooOld("that is longer ago than is kept of this volume")
         base = max(images, key=lambda image: (image.timeline, image.position))
         until = (timeline, position, at_ms if not point else 0)
         record = Record(
@@ -160,7 +169,7 @@ class Volume:
         await asyncio.to_thread(_share, self.image_folder(base), made.image_folder(base))
         spans = [
             (number, start, position if number == timeline else end)
-            for number, start, end in await self._spans(base)
+            for number, start, end in await self.spans(base)
             if number < timeline or (number == timeline and start < position)
         ]
         await self.everywhere(lambda node: node.fork(name, spans))
@@ -168,7 +177,7 @@ class Volume:
         made.save()
         return made
 
-    async def _spans(self, base: Kept) -> list[tuple[int, int, int]]:
+    async def spans(self, base: Kept) -> list[tuple[int, int, int]]:
         """The log from where a node needs it that is made from an image, timeline by timeline (maybe an earlier one than its own)."""
         ends: dict[int, tuple[int, int]] = {}
         for state in (await self.everywhere(lambda node: node.state())).values():
@@ -179,9 +188,9 @@ class Volume:
         found = [(number, max(start, first), end) for number, (start, end) in sorted(ends.items())]
         return [span for span in found if span[1] < span[2]]
 
-    async def everywhere(self, do: Callable[[Connection], Awaitable[Any]]) -> dict[int, Any]:
+    async def everywhere(self, do: Callable[[Connection], Awaitable[Any]], *, create: bool = False) -> dict[int, Any]:
         """Does something with the volume on the storage nodes. Raises Failed where fewer than four can."""
-        return await everywhere((await self.room.fleet(self.record.region)).folder, self.record.name, do)
+        return await everywhere((await self.room.fleet(self.record.region)).folder, self.record.name, do, create=create)
 
     def save(self) -> None:
         """Writes the record down."""
@@ -224,8 +233,18 @@ class Volume:
                 first = self.record.images[0]
                 position = first.position if first.template else self.kind.engine.begins(self.image(first))
                 await control.ask("begin", timeline=first.timeline, position=position, system=self.record.system)
+                await self._wait_until_begun()
                 self.record.begun = True
                 self.save()
+
+    async def _wait_until_begun(self) -> None:
+        """Four nodes know that the log has begun: now the process may end. Raises Failed."""
+        for _ in range(_TRIES):
+            states = await self.everywhere(lambda node: node.state())
+            if sum(1 for state in states.values() if state.acknowledged[0]) >= WRITE_QUORUM:
+                return
+            await asyncio.sleep(_TRY_S)
+        raise Failed("the storage nodes do not take the volume's beginning")
 
     def _hear(self, said: dict[str, Any]) -> None:
         if said["event"] == "gone":
@@ -288,16 +307,17 @@ class Volume:
             engine = self.kind.engine
             made: Image = await engine.image(self.image(base), self.run, Until(timeline, position), folder, self.binaries, self.room.loop)
             kept = await self.adopt(made, at_ms)
-            await self._collect()
+            await self.collect()
             return kept
 
-    async def _collect(self) -> None:
+    async def collect(self) -> None:
         """Lets go of images, and of the log before the oldest that is left."""
         floor_ms = wall_ms() - self.record.window_ms
         by_age = sorted(self.record.images, key=lambda image: (image.timeline, image.position))
         needed = {by_age[-1].number}
-        older = [image for image in by_age if image.at_ms <= floor_ms]
-        needed |= {image.number for image in by_age if image.at_ms > floor_ms}
+        staged = self.record.staged
+        older = [image for image in by_age if image.at_ms <= floor_ms and (staged is None or (image.timeline, image.position) <= staged)]
+        needed |= {image.number for image in by_age if image not in older}
         if older:
             needed.add(older[-1].number)
         for point in self.record.points.values():
@@ -312,9 +332,17 @@ class Volume:
         for image in gone:
             await asyncio.to_thread(shutil.rmtree, self.image_folder(image), True)
         oldest = self.record.images[0]
-        spans = await self._spans(oldest)
+        spans = await self.spans(oldest)
         if spans:
             await self.everywhere(lambda node: node.forget(spans[0][0], spans[0][1]))
+
+    async def staged(self, timeline: int, position: int) -> None:
+        """So much of it is staged: what is older than the window may go as far as that."""
+        if timeline and self.record.staged != (timeline, position):
+            self.record.staged = timeline, position
+            self.save()
+        async with self._coalescing:
+            await self.collect()
 
     # points and state
 

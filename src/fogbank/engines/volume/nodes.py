@@ -317,7 +317,7 @@ class Copies:
     """The rear gets the log at least so often."""
     REAR_BYTES = 256 << 10
     LATE_S = 0.008
-    """Who has not answered by then (or four times the usual) changes places with one of the rear."""
+    """What has not arrived by then (or four times the usual) the rear gets too."""
 
     def __init__(self, links: list[Link], loop: Loop, hot: Hot, tracker: Tracker) -> None:
         self.links = links
@@ -333,10 +333,12 @@ class Copies:
         self._hot = hot
         self._tracker = tracker
         self._ticking = False
+        self._late = False
 
     def begin(self) -> None:
         """A timeline has begun: nothing is on its way."""
         self.flight = 0
+        self._late = False
 
     def join(self, link: Link, cursor: int) -> None:
         """A node gets the log from a position on."""
@@ -395,39 +397,36 @@ class Copies:
             self._usual_s += (min(took, _SLOW_S) - self._usual_s) / 16
             if took > self.longest_s:
                 self.longest_s = took
+            if self._late:
+                self._late = False
+                self._place(sorted(self.front + self.rear, key=lambda link: tracker.ends[link.number] < flight))
 
     def _listen(self, link: Link | None) -> None:
-        """To this one of the front, and to the rear."""
+        """To this one of the front, and to the rear; None: to all."""
         self._listened = link
         for other in self.front:
-            other.listen(other is link)
+            other.listen(link is None or other is link)
         for other in self.rear:
             other.listen(True)
 
     def _place(self, order: list[Link]) -> None:
         """The first four are the front; those who are new there get what is on its way."""
         self.front, self.rear = order[:WRITE_QUORUM], order[WRITE_QUORUM:]
-        self._listen(self.front[-1] if self.front else None)
+        self._listen(None if self._late or not self.front else self.front[-1])
         for link in (*self.front,):
             link.pump(self.flight or self._tracker.durable)
 
     def _tick(self) -> None:
-        """What the rear lacks; and a node in front that does not answer changes places with one of the rear."""
+        """The rear gets what it lacks. When the front is late, at once: who has answered first when that has arrived is the front then."""
         self._ticking = False
         now, end = monotonic(), self._hot.end
-        late = self.flight != 0 and now - self._since > max(self.LATE_S, min(4 * self._usual_s, _SLOW_S))
-        if late:
-            for link in (*self.front,):
-                link.take()
-        if late or now - self._rear_at >= self.REAR_S or any(end - link.cursor > self.REAR_BYTES for link in self.rear):
+        if self.flight and now - self._since > max(self.LATE_S, min(4 * self._usual_s, _SLOW_S)):
+            self._late = True
+            self._listen(None)
+        if self._late or now - self._rear_at >= self.REAR_S or any(end - link.cursor > self.REAR_BYTES for link in self.rear):
             self._rear_at = now
             for link in (*self.rear,):
                 link.pump(end)
-        if late and self.rear and self._tracker.durable < self.flight:
-            ends = self._tracker.ends
-            slow = [link for link in self.front if ends[link.number] < self.flight]
-            quick = sorted(self.rear, key=lambda link: -ends[link.number])
-            self._place([link for link in self.front if link not in slow] + quick + slow)
         if self.flight or any(link.cursor < end for link in self.rear if link.live):
             self._ticking = True
             self._loop.later(self.LATE_S, self._tick)

@@ -101,7 +101,7 @@ def settle(ctx: Context, cluster: Cluster, actual: Actual) -> None:
         if writer and instance.standby == writer:
             INSTANCES.put(ctx, swapped(instance))
     version = engine_versions.as_described(cluster.engine, actual.version) or cluster.version
-    cluster = change(cluster, settled=cluster.revision, writer=writer, version=version)
+    cluster = change(cluster, settled=cluster.revision, stood=cluster.volume, writer=writer, version=version)
     CLUSTERS.put(ctx, cluster)
     _end_backtracks(ctx, cluster, "COMPLETED")
     if not cluster.plain and before not in RESTING:

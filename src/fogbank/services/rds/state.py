@@ -62,7 +62,8 @@ class Secret(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class Cluster(Record, frozen=True, kw_only=True):
     """`version`: as described; `writer`: the node that writes, "" for a replica; `source`: the ARN of what it repeats (volume `follows`);
-    `settled`: the last revision that the engines have done; `pending`: what waits for maintenance; `keep_backups`: when it is deleted.
+    `settled`: the last revision that the engines have done, `stood`: on which volume; `pending`: what waits for maintenance; `keep_backups`:
+    when it is deleted.
     """
 
     account: str
@@ -80,6 +81,7 @@ class Cluster(Record, frozen=True, kw_only=True):
     plain: bool = False
     revision: int = 0
     settled: int = 0
+    stood: str = ""
     origin: Origin | None = None
     follows: str = ""
     source: str = ""

@@ -42,6 +42,7 @@ def wanted(ctx: Context, cluster: Cluster) -> spec.Cluster:
         arn=cluster_arn(cluster),
         roles={role.feature: role.arn for role in cluster.roles},
         follows=cluster.follows,
+        existing=cluster.stood == cluster.volume,
         audit=activity.stream_of(ctx, cluster) is not None,
     )
 
