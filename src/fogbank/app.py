@@ -66,7 +66,7 @@ SITES = {
     rf"(?P<bucket>.+)\.s3-website[.-]{_REGION}": "s3",
     rf"(?P<url>[a-z0-9]+)\.lambda-url\.{_REGION}": "lambda",
     rf"awslambda-{_REGION}-tasks": "lambda",
-    r"/_rds/(?P<what>token|wake|aws)": "rds",
+    r"/_rds/(?P<what>token|wake|aws|staged)": "rds",
     r"/SimpleNotificationService-[0-9a-f]{32}\.pem": "sns",
 }
 """What a Host header says in front of the endpoint, or a path -> the service that serves such requests by itself (`Service.site`)."""

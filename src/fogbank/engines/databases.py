@@ -13,11 +13,10 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from fogbank.engines.auditing import Audit, Watched
 from fogbank.engines.frontage import Frontage
 from fogbank.engines.kinds import Kind
+from fogbank.engines.parallel import answer
 from fogbank.engines.room import Room
 from fogbank.engines.runner import Runner
 from fogbank.engines.sessions import Sessions
@@ -176,7 +175,7 @@ class Databases:
         found = await answer
         if "error" in found:
             raise Failed(found["error"])
-        pieces = [msgspec.convert(one, Piece) for one in found["pieces"]]
+        pieces = [Piece._make([*one[:-1], Path(one[-1])]) for one in found["pieces"]]
         try:
             return await staged.unstage(source, name, pieces, at_ms)
         finally:
@@ -230,7 +229,8 @@ class Databases:
         if found is None:
             return ()
         await found.staged(since.timeline, since.position)
-        return tuple([piece._replace(at_ms=self._house.cloud(piece.at_ms)) for piece in await staged.stage(found, since)])
+        cloud = self._house.cloud
+        return tuple([one._replace(at_ms=cloud(one.at_ms) if one.at_ms else since.at_ms) for one in await staged.stage(found, since)])
 
     def release(self, volume: str, point: str, done: Done) -> None:
         self._begin(self._release(volume, point), done)
@@ -271,6 +271,12 @@ class Databases:
         if one is None or one.state != "running" or runner.volume is None:
             raise Failed(f"{node} does not run")
         return await one.server.sql(sql, None, runner.volume.kind.own)
+
+    def parallel(self, cluster: str, asked: dict[str, Any], done: Done) -> None:
+        self._begin(self._parallel(cluster, asked), done)
+
+    async def _parallel(self, cluster: str, asked: dict[str, Any]) -> dict[str, Any]:
+        return await answer(self._runner(cluster).pages, asked)
 
     def _runner(self, cluster: str) -> Runner:
         found = self._runners.get(cluster)

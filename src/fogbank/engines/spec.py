@@ -284,6 +284,9 @@ class Databases(Protocol):
     def ask(self, cluster: str, node: str, sql: str, done: Done) -> None:
         """What the engine's superuser sees on one node: `done(Result)`. For statistics."""
 
+    def parallel(self, cluster: str, asked: dict[str, Any], done: Done) -> None:
+        """Evaluates a query beside the storage, for its SQL function `aurora_parallel.query`: `done(dict)` (`engines.parallel.answer`)."""
+
     def files(self, cluster: str, node: str) -> list[tuple[str, int, int]]:
         """A node's log files: name, bytes, last written (ms of the machine's clock)."""
 

@@ -16,8 +16,9 @@ import tarfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from zlib import crc32
 
 import msgspec
@@ -41,7 +42,10 @@ _WRITE_BYTES = 4 << 20
 
 
 async def stage(volume: Volume, since: Since) -> tuple[Piece, ...]:
-    """What is new since then, at most `PIECES` pieces of the log. Raises Failed."""
+    """What is new since then, at most `PIECES` pieces of the log, by the machine's clock. Raises Failed.
+
+    Only of the last piece it is known what was committed until when (`at_ms`, else 0).
+    """
     if volume.record.until is not None:  # nobody has opened this fork yet: where its log goes on is not known
         return ()
     folder = volume.room.folder("volumes", volume.record.name, "staging")
@@ -59,7 +63,7 @@ async def stage(volume: Volume, since: Since) -> tuple[Piece, ...]:
         while at < end and len(pieces) < len(images) + PIECES:
             upto = min(end, at + PIECE_BYTES)
             last = number == timeline and upto == end
-            pieces.append(await _log(volume, folder, epoch, (number, at, upto), at_ms if last else since.at_ms))
+            pieces.append(await _log(volume, folder, epoch, (number, at, upto), at_ms if last else 0))
             at = upto
     return tuple(pieces)
 
@@ -167,7 +171,7 @@ def _pack(file: Path, fill: Any) -> tuple[int, int]:
     with fresh.open("wb") as raw:
         counting = _Counting(raw)
         with (
-            zstandard.ZstdCompressor().stream_writer(counting, closefd=False) as compressed,
+            zstandard.ZstdCompressor().stream_writer(cast("IO[bytes]", counting), closefd=False) as compressed,
             tarfile.open(fileobj=compressed, mode="w|") as tar,
         ):
             fill(tar)
@@ -229,7 +233,7 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 async def unstage(source: Volume, name: str, pieces: list[Piece], at_ms: int) -> Volume:
     """A new volume as another one was at an instant of the machine's clock: of an image of it and the log after that. Raises Failed."""
     image, *log = pieces
-    for before, after in zip(log, log[1:], strict=False):
+    for before, after in pairwise(log):
         if after.timeline == before.timeline and after.start != before.end:
             raise Failed(f"the backup of timeline {after.timeline} has a gap from {before.end} to {after.start}")
     folder = source.room.folder("volumes", name, "unstaging", fresh=True)
@@ -249,9 +253,7 @@ async def unstage(source: Volume, name: str, pieces: list[Piece], at_ms: int) ->
     for piece in log:
         start = starts.setdefault(piece.timeline, piece.start)
         content = await asyncio.to_thread(_unpack_log, piece)
-        await made.everywhere(
-            lambda node, piece=piece, start=start, content=content: _write(node, name, piece, start, content), create=True
-        )
+        await made.everywhere(partial(_write, name=name, piece=piece, start=start, content=content), create=True)
     record.begun = bool(log)
     made.save()
     return made

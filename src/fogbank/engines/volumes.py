@@ -52,6 +52,7 @@ class Kept(msgspec.Struct):
     position: int
     at_ms: int
     template: bool = False
+    bytes: int = 0
 
 
 class Marked(msgspec.Struct):
@@ -221,6 +222,8 @@ class Volume:
             if self.control is not None and self.process is not None and self.process.alive:
                 return
             fleet = await self.room.fleet(self.record.region)
+            if self.process is not None:  # (one that lives and does not answer)
+                await self.process.end(signal.SIGKILL)
             for stale in ("control", "ready", ".s.PGSQL.5432", "volume.sock"):
                 (self.run / stale).unlink(missing_ok=True)
             settings = {"volume": self.record.name, "fleet": str(fleet.folder)}
@@ -303,7 +306,7 @@ class Volume:
             base = self.newest()
             if (base.timeline, base.position) >= (timeline, position):
                 return None
-            folder = self.room.folder("volumes", self.record.name, "coalescing", fresh=True)
+            folder = self.room.short(self.room.folder("volumes", self.record.name, "coalescing", fresh=True))
             engine = self.kind.engine
             made: Image = await engine.image(self.image(base), self.run, Until(timeline, position), folder, self.binaries, self.room.loop)
             kept = await self.adopt(made, at_ms)

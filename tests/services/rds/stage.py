@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fogbank.engines.spec import Actual, Cluster, Done, NodeState, Point, Refused, Result, Statement, VolumeState
+from fogbank.engines.spec import Actual, Cluster, Done, NodeState, Piece, Point, Refused, Result, Since, Statement, VolumeState
 
 
 class Stage:
@@ -29,6 +29,8 @@ class Stage:
         self.held = False
         self._waiting: list[Callable[[], None]] = []
         self.word = "stage"
+        self.pieces: dict[str, tuple[Piece, ...]] = {}
+        """What is to be staged next."""
         self.audits: frozenset[str] = frozenset()
 
     @property
@@ -111,6 +113,9 @@ class Stage:
             done(Point(point, self.now_ms, 8 << 20))
 
         self._soon(work)
+
+    def stage(self, volume: str, since: Since, done: Done) -> None:
+        self._soon(lambda: done(self.pieces.pop(volume, ())))
 
     def release(self, volume: str, point: str, done: Done) -> None:
         self.points.pop((volume, point), None)

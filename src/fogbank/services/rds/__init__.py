@@ -3,7 +3,7 @@
 Read in this order: `state` (the model of the data), `addresses` (names, ARNs, addresses), `requests` (for the door), `faults`; `wanted`
 and `converging` (from rows to the engines and back), `keeping`, `volumes` and `deleting`; `making`, `clusters`, `instances`, `changing`
 and `describing` (what there is), over `passwords`, `linked`, `windows` and `roles`; `failover`, `power`, `endpoints` and `scaling` (how
-it runs); `snapshots`, `restoring`, `backtracks`, `backups`, `exports` (time); `repeating`, `replicas`, `global_members` and
+it runs); `snapshots`, `restoring`, `backtracks`, `backups`, `staging`, `exports` (time); `repeating`, `replicas`, `global_members` and
 `global_clusters` (what repeats another); `planning` and `clockwork` (what the clock does), `metrics` and `log_exports`; then
 `surroundings`: parameter, option and subnet groups, events, tags, engine versions, proxies, activity streams; `inside` (calls out of
 SQL) and `front`; `resources` (CloudFormation).
@@ -34,6 +34,7 @@ from fogbank.services.rds import (
     restoring,
     roles,
     snapshots,
+    staging,
     surroundings,
     tagging,
     volumes,
@@ -56,6 +57,7 @@ SERVICE = Service(
         restoring,
         backtracks,
         backups,
+        staging,
         exports,
         replicas,
         global_clusters,

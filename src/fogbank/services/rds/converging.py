@@ -96,6 +96,8 @@ def settle(ctx: Context, cluster: Cluster, actual: Actual) -> None:
             ENDPOINTS.put(ctx, change(custom, status="available"))
     if before not in RESTING:
         cluster = change(cluster, status=_OVER.get(before, "available"))
+    if before == "stopping":
+        ctx.later("rds.stage", {"cluster": cluster.id, "volume": cluster.volume})
     writer = actual.writer if actual.writer in nodes else cluster.writer
     for instance in list(members(ctx, cluster)):
         if writer and instance.standby == writer:
@@ -125,6 +127,8 @@ def _settle_instance(ctx: Context, cluster: Cluster, instance: Instance, nodes: 
     status = instance.status
     if node is not None and node.state == "dead":
         after = "failed"
+    elif status == "failed" and node is not None:
+        after = "available"
     elif status in RESTING or (node is None and cluster.status not in ("stopping", "stopped")):
         return
     else:
@@ -165,6 +169,14 @@ def failed(ctx: Context, cluster: Cluster, why: str) -> None:
     _end_backtracks(ctx, cluster, "FAILED")
     if not cluster.plain:
         events.tell(ctx, "db-cluster", cluster.name, why, "failure")
+
+
+def unmended(ctx: Context, cluster: Cluster, nodes: list[str], why: str) -> None:
+    """What died could not be made anew: it is tried again, by the engines."""
+    for instance in list(members(ctx, cluster)):
+        if instance.node in nodes and instance.status == "available":
+            INSTANCES.put(ctx, change(instance, status="failed"))
+            events.tell(ctx, "db-instance", instance.name, why, "failure")
 
 
 @task("awake")

@@ -78,7 +78,8 @@ def _retain(ctx: Context, cluster: Cluster, instance: Instance | None) -> int:
         return ctx.now
     look = ctx.databases.look(cluster.id)
     since_ms = ctx.now - cluster.retention_days * DAY_MS
-    earliest_ms = look.volume.earliest_ms if look is not None and look.volume is not None else cluster.created_at_ms
+    local_ms = look.volume.earliest_ms if look is not None and look.volume is not None else cluster.created_at_ms
+    earliest_ms = cluster.earliest_ms or local_ms
     until_ms = ctx.now + cluster.retention_days * DAY_MS
     BACKUPS.put(
         ctx,

@@ -101,9 +101,14 @@ def backups(row: Cluster, look: Actual | None) -> dict[str, Any]:
         "PreferredBackupWindow": row.backup_window,
         "PreferredMaintenanceWindow": row.maintenance_window,
     }
-    if look is not None and look.volume is not None and row.retention_days and not row.follows:
-        members["LatestRestorableTime"] = look.volume.latest_ms or None
+    if row.retention_days and not row.follows:
+        members["LatestRestorableTime"] = latest_ms(row, look) or None
     return members
+
+
+def latest_ms(row: Cluster, look: Actual | None) -> int:
+    """The latest instant that a cluster can be restored to: what is there now, or was staged last. 0: none is known."""
+    return look.volume.latest_ms if look is not None and look.volume is not None else row.staged_ms
 
 
 def _earliest(row: Cluster, look: Actual | None) -> dict[str, Any]:
@@ -113,7 +118,7 @@ def _earliest(row: Cluster, look: Actual | None) -> dict[str, Any]:
 def earliest_ms(row: Cluster, look: Actual | None) -> int:
     """The earliest instant that a cluster can be restored to: what is there, in its retention period."""
     there = row.earliest_ms or (look.volume.earliest_ms if look is not None and look.volume is not None else row.created_at_ms)
-    latest = look.volume.latest_ms if look is not None and look.volume is not None else there
+    latest = latest_ms(row, look) or there
     return max(there, min(latest, latest - row.retention_days * DAY_MS))
 
 

@@ -1,10 +1,11 @@
-"""What the front of the databases asks: whether a token holds, that a paused cluster wakes up, and calls out of SQL.
+"""What the databases ask: whether a token holds, that a paused cluster wakes up, calls out of SQL, and what was staged of a volume.
 
 It asks by a site of ours (`app.SITES`), with a word that only this process and its front know. Nobody else gets an answer.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpResponse, Visit
-from fogbank.services.rds import proxy_routes
+from fogbank.services.rds import proxy_routes, staging
 from fogbank.services.rds.state import cluster_of_resource
 
 HEADER = "x-fogbank-front"
@@ -23,7 +24,7 @@ def site(ctx: Context, visit: Visit) -> HttpResponse:
     if visit.request.headers.get(HEADER) != ctx.databases.word:
         return HttpResponse(404, [("Content-Type", "text/plain")], b"not found\n")
     asked: dict[str, Any] = msgspec.json.decode(visit.request.body if isinstance(visit.request.body, bytes) else visit.request.body.read())
-    answers = {"token": _token, "wake": _wake, "aws": _aws}
+    answers = {"token": _token, "wake": _wake, "aws": _aws, "staged": _staged}
     try:
         found = answers[visit.names["what"]](ctx, visit, asked)
     except ServiceException as problem:
@@ -60,6 +61,11 @@ def _wake(ctx: Context, visit: Visit, asked: dict[str, Any]) -> dict[str, Any]:
 
     scaling.wake(ctx, asked["cluster"])
     return {}
+
+
+def _staged(ctx: Context, visit: Visit, asked: dict[str, Any]) -> dict[str, Any]:
+    """What a volume was made of at an instant, as files."""
+    return {"pieces": staging.bring(ctx, asked["volume"], asked["at_ms"], Path(asked["folder"]))}
 
 
 def _aws(ctx: Context, visit: Visit, asked: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,15 @@ from fogbank.services.rds import windows
 from fogbank.services.rds.faults import ENGINES
 from fogbank.services.rds.state import Cluster, Instance
 
+STAGE_S = 300
+"""How often what is new of a cluster is staged."""
+
 
 def begin(ctx: Context, row: Cluster) -> None:
     """Begins what the clock does with a new cluster."""
     plan_backup(ctx, row, row.backup_window)
     ctx.later("rds.minute", {"cluster": row.id}, delay_s=60)
+    ctx.later("rds.stage", {"cluster": row.id}, delay_s=STAGE_S)
 
 
 def plan_backup(ctx: Context, row: Cluster, window: str) -> None:

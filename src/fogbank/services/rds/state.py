@@ -62,8 +62,8 @@ class Secret(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class Cluster(Record, frozen=True, kw_only=True):
     """`version`: as described; `writer`: the node that writes, "" for a replica; `source`: the ARN of what it repeats (volume `follows`);
-    `settled`: the last revision that the engines have done, `stood`: on which volume; `pending`: what waits for maintenance; `keep_backups`:
-    when it is deleted.
+    `settled`: the last revision that the engines have done, `stood`: on which volume; `pending`: what waits for maintenance;
+    `keep_backups`: when it is deleted; `earliest_ms`, `staged_ms`: from when to when it is staged.
     """
 
     account: str
@@ -120,6 +120,7 @@ class Cluster(Record, frozen=True, kw_only=True):
     idle_since_ms: int = 0
     final: str = ""
     keep_backups: bool = False
+    staged_ms: int = 0
 
 
 class Instance(Record, frozen=True, kw_only=True):
@@ -299,6 +300,21 @@ class LogPlace(Record, frozen=True, kw_only=True):
     place: int
 
 
+class Staged(Record, frozen=True, kw_only=True):
+    """A piece of a volume (`engines.spec.Piece`) that lies in S3. `place`: where its log begins, or an image is."""
+
+    volume: str
+    kind: str
+    timeline: int
+    place: int
+    start: int
+    end: int
+    at_ms: int
+    bytes: int
+    crc: int
+    region: str
+
+
 CLUSTERS = Table("rds.clusters", Cluster, key=("account", "region", "id"), weight=2)
 CLUSTERS_BY_ID = CLUSTERS.index("by_id", "id")
 CLUSTERS_BY_NAME = CLUSTERS.index("by_name", "account", "region", "name", where=lambda c: not c.plain)
@@ -317,6 +333,7 @@ GLOBALS = Table("rds.globals", GlobalCluster, key=("account", "name"))
 SLOTS = Table("rds.slots", Slot, key=("number",))
 LOG_PLACES = Table("rds.log_places", LogPlace, key=("instance", "file"))
 EXPORTS = Table("rds.exports", Export, key=("account", "region", "name"))
+STAGED = Table("rds.staged", Staged, key=("volume", "kind", "timeline", "place"))
 
 
 def members(at: At, cluster: Cluster) -> Iterator[Instance]:

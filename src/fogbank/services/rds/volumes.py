@@ -13,6 +13,8 @@ def leave(ctx: Context, volume: str, cluster: str, until_ms: int, left_at_ms: in
     """A cluster does not stand on a volume any more: it goes when nothing needs it, not before an instant."""
     VOLUMES.put(ctx, Volume(name=volume, cluster=cluster, left_at_ms=left_at_ms, until_ms=until_ms))
     forget_later(ctx, volume, until_ms)
+    if until_ms > ctx.now:
+        ctx.later("rds.stage", {"cluster": cluster, "volume": volume})
 
 
 def forget_later(ctx: Context, volume: str, at_ms: int = 0) -> None:
@@ -39,6 +41,7 @@ def forget(ctx: Context, payload: dict[str, Any]) -> Answer | Wait:
         return Wait((CLUSTERS.watch(),), ctx.now + DAY_MS)
     ctx.outside("forget", lambda done: ctx.databases.forget(left.name, done))
     VOLUMES.delete(ctx, left)
+    ctx.later("rds.unstage", {"volume": left.name})
     for backup in list(BACKUPS.scan(ctx, ctx.account, ctx.region)):
         if backup.until_ms <= ctx.now:
             BACKUPS.delete(ctx, backup)
