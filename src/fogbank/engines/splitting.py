@@ -1,7 +1,7 @@
 """Whether a query can be split by where its rows lie, and into what. Pure.
 
-`read` finds its pieces: sqlglot tells what they are, and each is then the user's own text, untouched (by its tokens). `joined` makes of them
-what each part asks, and what puts the parts' rows together.
+`read` finds its pieces: sqlglot tells what they are, and each is then the user's own text, untouched (by its tokens). `joined` makes of
+them what each part asks, and `final` what puts the parts' rows together.
 """
 
 from __future__ import annotations
@@ -12,20 +12,27 @@ from typing import Any, NamedTuple
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
-RANGE = "$range$"
+RANGE = "\0"
 """Stands in a part for the blocks that it reads."""
 
-STABLE = ("concat concat_ws date_part date_trunc extract format timezone to_char to_date to_number to_timestamp").split()
+_STABLE = "concat concat_ws date_part date_trunc extract format timezone to_char to_date to_number to_timestamp"
+STABLE = _STABLE.split()
 """Functions that depend on the session's settings and on nothing else."""
 
-_SYNTAX = frozenset(
+MERGED = frozenset(("count", "sum", "min", "max", "avg"))
+"""Aggregates that can be put together of those of parts."""
+
+_WORDS = (
     "and or not in between like ilike similar is when then else case any all some cast extract coalesce nullif greatest least interval"
     " numeric decimal varchar char character varying bit float time timestamp timestamptz timetz array row exists substring position"
-    " overlay trim from select where by on as distinct".split()
+    " overlay trim from select where by on as distinct"
 )
-_SESSION = frozenset("current_time localtime localtimestamp session_user system_user".split())
+_SYNTAX = frozenset(_WORDS.split())
+"""What stands before a bracket and is no function, or one that is known to be like `STABLE` ones."""
+
+_SESSION = ("current_time", "localtime", "localtimestamp", "session_user", "system_user")
 _CLAUSES = {"expressions", "from_", "from", "where", "group", "order", "limit"}
 _AGGREGATES = {exp.Count: "count", exp.Sum: "sum", exp.Min: "min", exp.Max: "max", exp.Avg: "avg"}
 _WHOLE = {
@@ -124,7 +131,7 @@ def read(sql: str) -> Query:
         order=tuple(_ordered(sql, words) for words in _listed(pieces[TokenType.ORDER_BY])) if TokenType.ORDER_BY in pieces else (),
         limit=_text(sql, pieces[TokenType.LIMIT]) if TokenType.LIMIT in pieces else "",
         calls=frozenset(_calls(tokens)),
-        columns=frozenset(_name(one.this) for one in select.find_all(exp.Column) if not isinstance(one.this, exp.Star)),
+        columns=frozenset(_columns(select)),
     )
 
 
@@ -220,13 +227,12 @@ def _ordered(sql: str, tokens: Sequence[Token]) -> tuple[str, str]:
     known = (TokenType.NUMBER, TokenType.VAR, TokenType.IDENTIFIER)
     if first.token_type not in known or not all(word in ("asc", "desc", "nulls", "first", "last") for word in rest.lower().split()):
         raise Whole("it is ordered by something that is not in its result")
-    return first.text if first.token_type == TokenType.IDENTIFIER else first.text.lower(), rest
+    return _spelt(first), rest
 
 
 def _calls(tokens: Sequence[Token]) -> Iterator[str]:
     for token, after in zip(tokens, [*tokens[1:], None], strict=True):
-        quoted = token.token_type == TokenType.IDENTIFIER
-        word = token.text if quoted else token.text.lower()
+        quoted, word = token.token_type == TokenType.IDENTIFIER, _spelt(token)
         if token.token_type == TokenType.STRING:
             continue
         if not quoted and word in _SESSION:
@@ -234,6 +240,16 @@ def _calls(tokens: Sequence[Token]) -> Iterator[str]:
         named = quoted or (word[:1].isalpha() or word[:1] == "_")
         if named and after is not None and after.token_type == TokenType.L_PAREN and (quoted or word.split()[-1] not in _SYNTAX):
             yield word
+
+
+def _columns(select: Any) -> Iterator[str]:
+    """What it names of its table: what it groups by, and what it is ordered by, may be of its result."""
+    where, group = select.args.get("where"), select.args.get("group")
+    named = {_name(one.args["alias"]) for one in select.expressions if isinstance(one, exp.Alias)}
+    for place in [*select.expressions, *filter(None, (where, group))]:
+        for column in place.find_all(exp.Column):
+            if not isinstance(column.this, exp.Star) and not (place is group and _name(column.this) in named):
+                yield _name(column.this)
 
 
 def _name(identifier: Any) -> str:
@@ -245,7 +261,13 @@ def _quoted(name: str) -> str:
 
 
 class Joined(NamedTuple):
-    """A query in parts. `part`: what each asks, with `RANGE` in it; `columns`: what puts them together (None: their rows are the result)."""
+    """A query in parts.
+
+    part     what each asks, with `RANGE` in it
+    outputs  what puts the parts' rows together; None: they are the result
+    groups   so many of a part's first columns are what it groups by
+    tail     order and limit of the result
+    """
 
     part: str
     outputs: tuple[str, ...] | None
@@ -270,36 +292,43 @@ def joined(query: Query, types: Sequence[str], columns: frozenset[str]) -> Joine
             outputs.append(f"c{folded.index(_folded(output.text))}")
         elif output.aggregate == "count":
             asked.append(output.text)
-            outputs.append(f"coalesce(sum({here}), 0)::{type_name}")
+            outputs.append(f"coalesce(pg_catalog.sum({here}), 0)::{type_name}")
         elif output.aggregate == "avg":
             if type_name not in ("numeric", "double precision"):
                 raise Whole(f"an average is of type {type_name}")
             asked += [f"sum(({output.of})::{type_name})", f"count({output.of})"]
-            outputs.append(f"(sum({here}) / nullif(sum(c{len(asked) - 1}), 0)::{type_name})::{type_name}")
+            outputs.append(f"(pg_catalog.sum({here}) / nullif(pg_catalog.sum(c{len(asked) - 1}), 0)::{type_name})::{type_name}")
         else:
             asked.append(output.text)
-            outputs.append(f"{output.aggregate}({here})::{type_name}")
+            outputs.append(f"pg_catalog.{output.aggregate}({here})::{type_name}")
     places = ", ".join(str(n + 1) for n in range(len(keys)))
     part = f"select {', '.join(asked)} {rest}" + (f" group by {places}" if keys else "")
     return Joined(part, tuple(outputs), len(keys), _tail(query))
 
 
 def _key(query: Query, group: str, columns: frozenset[str]) -> str:
-    """What is meant by what it is grouped by: a number and a name may be a column of its result."""
+    """What is meant by what it is grouped by: a number, and a name that no column of the table has, are columns of the result."""
     if group.isdigit():
         if not 1 <= int(group) <= len(query.outputs):
             raise Whole("it is not understood")
-        group = query.outputs[int(group) - 1].text
-    elif _folded(group).strip('"') not in columns:
-        group = next((output.text for output in query.outputs if output.alias and output.alias == _folded(group).strip('"')), group)
-    return group
+        return query.outputs[int(group) - 1].text
+    tokens = _tokens(group)
+    name = _spelt(tokens[0]) if len(tokens) == 1 else ""
+    if not name or name in columns:
+        return group
+    return next((output.text for output in query.outputs if output.alias == name), group)
 
 
-def _folded(text: str) -> str:
+def _spelt(token: Token) -> str:
+    return token.text if token.token_type == TokenType.IDENTIFIER else token.text.lower()
+
+
+def _folded(text: str) -> tuple[tuple[bool, str], ...]:
     """Two texts that are the same but for blanks and case are one expression."""
-    return " ".join(
-        _quoted(token.text) if token.token_type in (TokenType.IDENTIFIER, TokenType.STRING) else token.text.lower() for token in _tokens(text)
-    ) if not text.startswith('"') or text.count('"') != 2 else text
+    return tuple(
+        (token.token_type == TokenType.STRING, token.text if token.token_type == TokenType.STRING else _spelt(token))
+        for token in _tokens(text)
+    )
 
 
 def _tail(query: Query) -> str:

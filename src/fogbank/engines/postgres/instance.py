@@ -62,6 +62,8 @@ class Instance:
         self._given: dict[str, str] = {}
         self._role: dict[str, str] = {}
         self._iam = False
+        self.trusting = False
+        """Whoever comes in is who they say (`roles.TRUSTING`)."""
         self._tidying = loop.call_later(0, lambda: None)
 
     # its beginning
@@ -141,7 +143,7 @@ class Instance:
     def _write(self) -> None:
         """Its configuration files."""
         settings.write(self.data / "postgresql.conf", settings.text(self._given, settings.house(self.folder, self.binaries), self._role))
-        settings.write(self.data / "pg_hba.conf", roles.admission(self._iam))
+        settings.write(self.data / "pg_hba.conf", roles.TRUSTING if self.trusting else roles.admission(self._iam))
 
     async def _ready(self) -> bool | None:
         """The status line of postmaster.pid: connections are accepted."""

@@ -53,6 +53,14 @@ local all all scram-sha-256
 """
 
 
+TRUSTING = f"""local replication all reject
+local all {SUPERUSER} trust
+local rdsadmin all reject
+local all all trust
+"""
+"""pg_hba.conf of a page reader, to which nobody comes but fogbank, as the user who asked for something."""
+
+
 def founding(major: int) -> list[str]:
     """SQL that makes the roles, once for all databases; then `granting` for each database that new ones are copies of."""
     granted = ", ".join(role for role, since in _GRANTED.items() if major >= since)

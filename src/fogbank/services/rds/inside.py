@@ -72,6 +72,7 @@ class Reach:
         kind = "db" if cluster.plain else "cluster"
         arn = f"arn:{partition_of(cluster.region)}:rds:{cluster.region}:{cluster.account}:{kind}:{cluster.name}"
         self.ctx = ctx
+        self.cluster = cluster.id
         self._feature = feature
         self._region = cluster.region
         self._role = Role(role, PRINCIPAL, cluster.id, arn, cluster.account) if role is not None else None
@@ -239,6 +240,13 @@ def _sentiment(reach: Reach, asked: dict[str, Any]) -> dict[str, Any]:
     return {"sentiment": answer["Sentiment"], "confidence": answer["SentimentScore"][answer["Sentiment"].title()]}
 
 
+def _parallel(reach: Reach, asked: dict[str, Any]) -> dict[str, Any]:
+    """A query that is evaluated beside the storage. It needs no role: it stays in the cluster."""
+    databases = reach.ctx.databases
+    found: dict[str, Any] = reach.ctx.outside("parallel", lambda done: databases.parallel(reach.cluster, asked, done))
+    return found
+
+
 def _asked(reach: Reach, service: str, operation: str, members: dict[str, Any]) -> Any:
     try:
         return reach.ask(service, operation, members)
@@ -254,5 +262,7 @@ _CALLS: dict[tuple[str, str], Callable[[Reach, dict[str, Any]], dict[str, Any]]]
     ("s3Export", "put"): _put,
     ("SageMaker", "endpoint"): _endpoint,
     ("Bedrock", "model"): _model,
+    ("Parallel", "query"): _parallel,
+    ("Parallel", "explain"): _parallel,
     ("Comprehend", "sentiment"): _sentiment,
 }
