@@ -611,8 +611,12 @@ async def test_everywhere(stage: Stage) -> None:
 
 
 def test_lean() -> None:
-    """A node imports neither asyncio nor anything of fogbank but its own room."""
+    """A node imports neither asyncio nor more of fogbank than its own room and what asks the scheduler."""
     script = "import fogbank.engines.fleet.node, sys; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert not {"asyncio", "logging", "subprocess", "random"} & set(modules)
-    assert {module for module in modules if module.startswith("fogbank") and "fleet" not in module} == {"fogbank", "fogbank.engines"}
+    assert {module for module in modules if module.startswith("fogbank") and "fleet" not in module} == {
+        "fogbank",
+        "fogbank.engines",
+        "fogbank.engines.prompt",
+    }

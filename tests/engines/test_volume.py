@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import shutil
 import signal
 import time
@@ -411,5 +412,52 @@ def test_readers_queries(stage: Stage) -> None:
             while await writer.one("select backend_xmin::text from pg_stat_replication") is None:
                 assert time.monotonic() < end
                 await asyncio.sleep(0.05)
+
+    run(stage, test)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_chaos(stage: Stage, seed: int) -> None:
+    """Nodes are killed and paused, the volume and the writer are killed, at random: nothing that was acknowledged is lost."""
+    chance = random.Random(seed)
+
+    async def test(cluster: Cluster, clients: Clients) -> None:
+        fleet, volume, writer = cluster.fleet, cluster.volume, cluster.stage.instances[0]
+        down: set[int] = set()
+        paused: set[int] = set()
+        for step in range(12):
+            deed = chance.choice(("kill", "pause", "mend", "volume", "writer"))
+            number = chance.randrange(6)
+            if deed == "kill" and number not in paused and len(down | paused) < 3:
+                await fleet.end(number)
+                down.add(number)
+            elif deed == "pause" and number not in down and len(down | paused) < 3:
+                fleet.pause(number)
+                paused.add(number)
+            elif deed == "volume":
+                await volume.kill()
+            elif deed == "writer":
+                writer.kill()
+                clients.socket = None
+            await asyncio.sleep(chance.uniform(0, 0.1))
+            if deed in ("mend", "volume", "writer"):
+                await asyncio.gather(*(fleet.revive(one) for one in down))
+                for one in paused:
+                    fleet.resume(one)
+                down.clear()
+                paused.clear()
+            if deed == "volume":
+                await volume.start()
+                await volume.ask("follow", socket=str(writer.socket), port=5432)
+            if deed == "writer":
+                acknowledged = set(clients.acknowledged)
+                writer = await cluster.rebuilt(f"w{step}")
+                assert acknowledged <= await held(writer)
+                clients.socket = writer.socket
+            if len(down | paused) < 3:
+                await clients.some(20)
+        await clients.end()
+        assert clients.acknowledged <= await held(writer)
 
     run(stage, test)

@@ -38,12 +38,21 @@ class Room:
         self.run.chmod(0o711)
         self.root = _reachable(root) if root is not None else self.run / "data"
         self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._take_over()
         self._fleets: dict[str, asyncio.Task[Fleet]] = {}
         self._templates: dict[tuple[str, str], asyncio.Task[tuple[Any, Image]]] = {}
         self.volumes: dict[str, Volume] = {}
         """Those that have been opened, by name."""
-        self._links = 0
+        self._links: dict[Path, Path] = {}
         self._locks: dict[str, tuple[int, socket.socket]] = {}
+
+    def _take_over(self) -> None:
+        """Whoever had this root before us and was killed left a folder of short names: it goes."""
+        link = self.root / "run"
+        if link.is_symlink():
+            shutil.rmtree(link.readlink(), ignore_errors=True)
+            link.unlink()
+        link.symlink_to(self.run)
 
     def folder(self, *names: str, fresh: bool = False) -> Path:
         """A folder below the root, made where it is not there, that the engines' processes own."""
@@ -56,10 +65,11 @@ class Room:
         return path
 
     def short(self, path: Path) -> Path:
-        """Another, short name of a folder."""
-        self._links += 1
-        link = self.run / f"{self._links:x}"
-        link.symlink_to(path)
+        """Another, short name of a folder: always the same one."""
+        link = self._links.get(path)
+        if link is None:
+            link = self._links[path] = self.run / f"{len(self._links) + 1:x}"
+            link.symlink_to(path)
         return link
 
     async def fleet(self, region: str) -> Fleet:

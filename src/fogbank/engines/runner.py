@@ -16,14 +16,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fogbank.engines.kinds import Until, instance
-from fogbank.engines.running import Running
+from fogbank.engines.looking import coalesce_when_long, look
+from fogbank.engines.parallel import Pages
+from fogbank.engines.running import Running, together
 from fogbank.engines.spec import Actual, Cluster, Failed, Node
-from fogbank.engines.volumes import COALESCE_BYTES, Volume
+from fogbank.engines.volumes import Volume
 
 Notice = Callable[[str, dict[str, Any]], None]
-_LOOK_S = 0.5
-_CAUGHT_UP_S = 30.0
-_POLL_S = 0.01
+_LOOK_S, _AGAIN_S = 0.5, 15.0
+"""So long at most it is until what could not be mended is tried again."""
+_CAUGHT_UP_S, _POLL_S = 30.0, 0.01
 
 
 class Runner:
@@ -38,9 +40,14 @@ class Runner:
         self.running: dict[str, Running] = {}
         self.writer = ""
         self.actual: Actual | None = None
+        self.pages = Pages(self)
         self._find = volumes
         self._followed = followed
         self._repeats = ""
+        self._cut = False
+        """The volume's process went away, and nobody has told another one yet what it is to follow."""
+        self._obeyed = ""
+        """The writer that was last asked for, and had: since then another one may have taken over by itself."""
         self._routes = routes
         self._notice = noticed
         self._lock = asyncio.Lock()
@@ -55,6 +62,8 @@ class Runner:
     async def converge(self, wanted: Cluster) -> Actual:
         """Makes the cluster what it should be. Raises Failed."""
         async with self._lock:
+            if self.closed:
+                raise Failed("the cluster does not run any more")
             before, self.wanted = self.wanted, wanted
             self._routes()
             if self.volume is not None and before is not None and before.volume != wanted.volume:
@@ -66,36 +75,36 @@ class Runner:
                     self.volume = await self._find(wanted)
                 await self.volume.close()
             else:
-                await self._run(wanted, before)
+                await self._run(wanted)
             self._routes()
-            return await self._look()
+            return await look(self)
 
-    async def _run(self, wanted: Cluster, before: Cluster | None) -> None:
+    async def _run(self, wanted: Cluster) -> None:
         if self.volume is None:
             self.volume = await self._find(wanted)
         self.volume.heard = self._heard
-        await self.volume.open()
+        await self._rejoin()
         await self._follow(wanted.follows)
+        self._bury()
         there = {node.id: node for node in wanted.nodes}
-        for id in [id for id in self.running if id not in there]:
-            await self._stop(self.running.pop(id))
-            if self.writer == id:
-                self.writer = ""
-        asked = wanted.writer if before is None or before.writer != wanted.writer or not self.writer else self.writer
+        for one in [one for id, one in self.running.items() if id not in there]:
+            self._lose(one)
+            await self._stop(one)
+        asked = wanted.writer if self._obeyed != wanted.writer or not self.writer else self.writer
         if asked and asked not in there:
             raise Failed(f"{asked} is no node of the cluster")
         if asked and asked != self.writer:
             await self._write_from(there[asked])
+        self._obeyed = wanted.writer
         readers = [node for node in wanted.nodes if node.id != self.writer]
-        await asyncio.gather(*(self._read_from(node) for node in readers if node.id not in self.running))
-        await asyncio.gather(*(self._set(self.running[node.id], node) for node in wanted.nodes if node.id in self.running))
+        await together(self._read_from(node) for node in readers if node.id not in self.running)
+        await together(self._set(self.running[node.id], node) for node in wanted.nodes if node.id in self.running)
         if self.writer:
-            server = self.running[self.writer].server
-            await server.prepare(wanted.user, wanted.password, wanted.database, iam=wanted.iam)
-            await asyncio.gather(*(self._caught_up(self.running[node.id]) for node in readers if node.id in self.running))
+            await self.running[self.writer].server.prepare(wanted.user, wanted.password, wanted.database, iam=wanted.iam)
+            await together(self._caught_up(self.running[node.id]) for node in readers if node.id in self.running)
         elif wanted.follows:
             await self._repeated(wanted.follows)
-            await asyncio.gather(*(self._caught_up(self.running[node.id]) for node in readers if node.id in self.running))
+            await together(self._caught_up(self.running[node.id]) for node in readers if node.id in self.running)
         self.held = False
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._keep_looking())
@@ -165,13 +174,12 @@ class Runner:
                 old.expected, old.state = True, "stopped"
                 self._routes()
                 await old.server.stop("fast")
+                self._lose(old)
             await self._promote(one)
-            if old is not None:
-                self.running.pop(old.node.id, None)
             return
         if old is not None:
             await self._stop(old)
-            self.running.pop(old.node.id, None)
+            self._lose(old)
         await self._make_writer(node)
 
     async def _caught_up(self, one: Running) -> None:
@@ -182,9 +190,10 @@ class Runner:
 
     async def _promote(self, one: Running) -> None:
         """A reader becomes the writer. Everything that was acknowledged is on the volume, which it has read to its end: nothing is lost."""
-        await self._caught_up(one)
-        await one.server.promote()
-        await self._attach(one)
+        with self._trying(one):
+            await self._caught_up(one)
+            await one.server.promote()
+            await self._attach(one)
 
     async def _attach(self, one: Running) -> None:
         """The volume follows this writer; only then are its commits acknowledged."""
@@ -192,7 +201,7 @@ class Runner:
         await self.volume.ask("follow", socket=str(one.server.socket), port=5432)
         await one.server.attach()
         one.writes, one.state = True, "running"
-        self.writer = one.node.id
+        self.writer, self._cut = one.node.id, False
         self._routes()
 
     async def _make_writer(self, node: Node) -> None:
@@ -246,14 +255,14 @@ class Runner:
         except BaseException:
             one.expected = True
             one.server.kill()
-            if self.running.get(one.node.id) is one:
-                del self.running[one.node.id]
+            self._lose(one)
             raise
 
     async def _start_reader(self, one: Running) -> None:
         assert self.volume is not None
         one.clean = False
         await one.server.start(one.settings, upstream=self.volume.run)
+        await self._caught_up(one)  # (an image may be old: nobody is to see that)
         one.state, one.writes = "running", False
         self._watch_process(one)
         self._routes()
@@ -295,17 +304,31 @@ class Runner:
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
+        await self.pages.close()
         for one in sorted(self.running.values(), key=lambda one: one.writes):
             await self._stop(one)
         self.running.clear()
-        self.writer = ""
-        self.held = True
+        self.writer, self.held, self._cut = "", True, False
+
+    def _lose(self, one: Running) -> None:
+        """A node that is not there any more."""
+        if self.running.get(one.node.id) is one:
+            del self.running[one.node.id]
+            if self.writer == one.node.id:
+                self.writer = ""
+
+    def _bury(self) -> None:
+        """What died, and what was left half way by something that failed."""
+        for one in [one for one in self.running.values() if one.state != "running"]:
+            one.expected = True
+            one.server.kill()
+            self._lose(one)
 
     async def _leave_volume(self) -> None:
         if self.volume is not None:
             await self.volume.close()
             self.volume = None
-            self._repeats = ""
+            self._repeats, self._cut, self._obeyed = "", False, ""
 
     # what happens by itself
 
@@ -320,11 +343,13 @@ class Runner:
             return
         one.state = "dead"
         self._routes()
-        self._spawn(self._mend(one))
+        self._notice("node_died", {"node": one.node.id})
+        self._spawn(self._mend())
 
     def _heard(self, said: dict[str, Any]) -> None:
         if said["event"] == "gone" and not self.closed and self.volume is not None and self.running:
-            self._spawn(self._reopen())
+            self._cut = True
+            self._spawn(self._mend())
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(self._quietly(work))
@@ -334,84 +359,73 @@ class Runner:
     async def _quietly(self, work: Any) -> None:
         try:
             await work
-        except Failed as problem:
-            self._notice("failed", {"why": str(problem)})
+        except Exception as problem:
+            self._notice("failed", {"why": str(problem), "nodes": self._lacking()})
 
-    async def _reopen(self) -> None:
-        """The volume's process is gone: another one finds out what is durable, and the writer, which waited, goes on."""
-        volume = self.volume
-        if volume is None or self.closed:
+    async def _rejoin(self) -> None:
+        """After a volume's process that is gone comes another one, which finds out what is durable; the writer, which waited, goes on."""
+        assert self.volume is not None
+        assert self.wanted is not None
+        await self.volume.open()
+        if not self._cut:
             return
-        await volume.open()  # without the lock: whoever has it may be waiting for the volume
-        async with self._lock:
-            if self.volume is not volume or self.closed:
-                await volume.close()
-                return
-            one = self.running.get(self.writer)
-            repeated, self._repeats = self._repeats, ""
-            if repeated:
-                await self._follow(repeated)
-            elif one is not None and one.state == "running":
-                await volume.ask("follow", socket=str(one.server.socket), port=5432)
-            self._notice("volume_recovered", {})
+        self._repeats = ""
+        await self._follow(self.wanted.follows)
+        one = self.running.get(self.writer)
+        if one is not None and one.state == "running":
+            await self.volume.ask("follow", socket=str(one.server.socket), port=5432)
+        self._cut = False
+        self._notice("volume_recovered", {})
 
-    async def _mend(self, dead: Running) -> None:
-        """A node died: another one takes over, or it is made anew."""
-        async with self._lock:
-            if self.closed or self.running.get(dead.node.id) is not dead or dead.state != "dead" or self.wanted is None:
-                return
-            dead.server.kill()
-            del self.running[dead.node.id]
-            if dead.node.id != self.writer:
-                await self._read_from(dead.node)
-                self._notice("node_recovered", {"node": dead.node.id})
-                return
-            self.writer = ""
-            order = [self.running[node.id] for node in self.wanted.nodes if node.id in self.running]
-            heir = next((one for one in order if one.state == "running" and one.server.process is not None), None)
-            if heir is not None:
-                await self._promote(heir)
-                self._notice("failover", {"node": dead.node.id, "writer": heir.node.id})
-                await self._read_from(dead.node)
-            else:
-                await self._make_writer(dead.node)
-                self._notice("writer_recovered", {"node": dead.node.id, "writer": dead.node.id})
-            await self._look()
+    def _lacking(self) -> list[str]:
+        """The nodes that should run, and do not."""
+        there = {id for id, one in self.running.items() if one.state != "dead"}
+        return [node.id for node in self.wanted.nodes if node.id not in there] if self.wanted is not None and not self.held else []
 
-    # looking
+    async def _mend(self) -> None:
+        """What died is made anew; where it was the writer, a reader takes over first."""
+        if self._cut and self.volume is not None:
+            await self.volume.open()  # (whoever has the lock may be waiting for it)
+        async with self._lock:
+            if self.closed or self.held or self.volume is None or self.wanted is None or not (self._cut or self._lacking()):
+                return
+            await self._rejoin()
+            dead = self._lacking()
+            last = self.writer
+            self._bury()
+            if self.wanted.writer and not self.writer:
+                await self._succeed(last)
+            lacking = [node for node in self.wanted.nodes if node.id in dead and node.id not in self.running]
+            await together(self._read_from(node) for node in lacking)
+            for node in lacking:
+                self._notice("node_recovered", {"node": node.id})
+            await look(self)
+
+    async def _succeed(self, last: str) -> None:
+        """The first reader that runs writes from now on; where there is none, who wrote last is made anew."""
+        assert self.wanted is not None
+        nodes = {node.id: node for node in self.wanted.nodes}
+        heir = next((self.running[id] for id in nodes if id in self.running), None)
+        if heir is not None:
+            await self._promote(heir)
+            self._notice("failover", {"node": last, "writer": heir.node.id})
+        else:
+            node = nodes.get(last) or nodes[self.wanted.writer]
+            await self._make_writer(node)
+            self._notice("writer_recovered", {"node": node.id, "writer": node.id})
 
     async def _keep_looking(self) -> None:
+        again_s = 0.0
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(max(_LOOK_S, again_s))
+            again_s = min(2 * again_s + _LOOK_S, _AGAIN_S)
             with contextlib.suppress(Failed, OSError):
-                await self._look()
-                await self._coalesce_when_long()
-
-    async def _coalesce_when_long(self) -> None:
-        volume, state = self.volume, self.actual.volume if self.actual is not None else None
-        if volume is None or state is None or volume.record.until is not None:
-            return
-        newest = volume.newest()
-        if state.timeline != newest.timeline or state.durable - newest.position > COALESCE_BYTES:
-            writer = self.running.get(self.writer)
-            if writer is not None and writer.state == "running":
-                await writer.server.checkpoint()
-            await volume.coalesce()
-
-    async def _look(self) -> Actual:
-        assert self.wanted is not None
-        for one in list(self.running.values()):
-            if one.state == "running":
-                with contextlib.suppress(Exception):
-                    one.lag_ms = 0.0 if one.writes else await one.server.lag_ms()
-                    one.connections = await one.server.connections()
-        state = None
-        if self.volume is not None and self.volume.control is not None:
-            with contextlib.suppress(Failed):
-                state = await self.volume.state()
-        version = str(self.volume.binaries.version) if self.volume is not None else self.wanted.version
-        self.actual = Actual(self.id, version, self.writer, tuple(one.seen() for one in self.running.values()), state)
-        return self.actual
+                await look(self)
+                if self._cut or self._lacking():
+                    await self._mend()
+                else:
+                    await coalesce_when_long(self)
+                again_s = 0.0
 
     # the end
 

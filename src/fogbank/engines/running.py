@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
 from fogbank.engines.kinds import Instance
@@ -43,3 +45,10 @@ class Running:
         process = self.server.process
         pid = process.pid if process is not None and process.alive else 0
         return NodeState(self.node.id, self.node.zone, self.state, self.writes, self.lag_ms, self.connections, pid, self.pending)
+
+
+async def together(works: Iterable[Awaitable[None]]) -> None:
+    """All at once. What fails is raised when all have ended: none goes on behind the back of who waits."""
+    for result in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

@@ -30,6 +30,7 @@ from fogbank.engines.fleet.handlers import handle
 from fogbank.engines.fleet.loop import Loop, lasting
 from fogbank.engines.fleet.replica import Replica
 from fogbank.engines.fleet.upkeep import Upkeep
+from fogbank.engines.prompt import be_prompt
 
 _SOON_S = 0.01
 _PATIENCE_S = 30.0
@@ -310,6 +311,7 @@ class Node:
 def main(folder: str) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    be_prompt()
     Node(folder).run()
 
 

@@ -10,6 +10,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from fogbank.engines.prompt import be_prompt
 from fogbank.engines.volume.control import Control
 from fogbank.engines.volume.loop import Loop
 from fogbank.engines.volume.volume import Volume
@@ -22,6 +23,7 @@ def main(folder: Path, kind: type[Volume] = Volume) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     ready = folder / "ready"
     ready.unlink(missing_ok=True)
+    be_prompt()
     loop = Loop()
     volume = kind(folder, settings["volume"], Path(settings["fleet"]), settings.get("system", ""), loop)
 

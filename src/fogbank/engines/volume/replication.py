@@ -21,7 +21,7 @@ from fogbank.engines.volume.messages import FEEDBACK, NEEDED, ServerError
 
 _RETRY_S = 0.01
 _PATIENCE_S = 5.0
-_STATUS_S = 5.0
+_STATUS_S = 1.0
 _BUFFER_BYTES = 1 << 20
 _FRAME = Struct(">BI")
 _PIECE = Struct(">BQ")

@@ -61,17 +61,19 @@ def noticed(ctx: Context, payload: dict[str, Any]) -> Answer:
         events.tell(ctx, "db-cluster", row.name, f"DB cluster {what}", "notification")
     elif what == "activity":
         activity_streams.take(ctx, row, node, payload["events"])
+    elif what == "failed":
+        converging.unmended(ctx, row, payload["nodes"], payload["why"])
     elif what in _HAPPENED:
         _happened(ctx, row, node, what)
     return None
 
 
 _HAPPENED = {
-    "writer_died": ("failed", "DB instance shutdown: its engine ended unexpectedly", "failure"),
-    "node_died": ("failed", "DB instance shutdown: its engine ended unexpectedly", "failure"),
-    "recovered": ("available", "DB instance restarted", "availability"),
+    "node_died": ("", "DB instance shutdown", "availability"),
+    "node_recovered": ("available", "DB instance restarted", "availability"),
+    "writer_recovered": ("available", "DB instance restarted", "availability"),
 }
-"""What the engines tell of a node -> the status of its instance, what is said, and under which category."""
+"""What the engines tell of a node -> the status of its instance, if it is another one, what is said, and under which category."""
 
 
 def _failed_over(ctx: Context, row: Cluster, writer: str) -> None:
@@ -89,6 +91,7 @@ def _failed_over(ctx: Context, row: Cluster, writer: str) -> None:
 def _happened(ctx: Context, row: Cluster, node: str, what: str) -> None:
     status, message, category = _HAPPENED[what]
     for instance in list(members(ctx, row)):
-        if instance.node == node and instance.status in ("available", "failed") and instance.status != status:
-            INSTANCES.put(ctx, change(instance, status=status))
+        if instance.node == node:
+            if status and instance.status == "failed":
+                INSTANCES.put(ctx, change(instance, status=status))
             events.tell(ctx, "db-instance", instance.name, message, category)
