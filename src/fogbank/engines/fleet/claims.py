@@ -14,7 +14,6 @@ PAGE = 4096
 ROOM = PAGE - 2 * LENGTH
 """Bytes of the log in a page."""
 NONE = bytes(LENGTH)
-_BLANK = bytes(ROOM)
 
 
 class Claim(NamedTuple):
@@ -28,9 +27,9 @@ class Claim(NamedTuple):
 
 
 class Tail:
-    """The page in which the log ends, as it is claimed. `turn`: which of its claims the next batch writes."""
+    """The page in which the log ends, as it is to be on disk. `turn`: which of its claims the next batch writes."""
 
-    __slots__ = ("batch", "check", "claims", "end", "epoch", "first", "page", "turn")
+    __slots__ = ("batch", "check", "end", "epoch", "first", "page", "raw", "turn")
 
     def __init__(self, page: int, first: int, epoch: int) -> None:
         self.page = page
@@ -38,20 +37,22 @@ class Tail:
         self.end = first
         self.epoch = epoch
         self.check = 0
-        self.claims = [NONE, NONE]
+        self.raw = bytearray(PAGE)
         self.turn = 0
         self.batch = 0
 
-    def take(self, content: bytes | memoryview, batch: int) -> tuple[bytes | memoryview, bytes, bytes, bytes]:
-        """Goes on with these bytes: what is to be written from where it ended, to the end of the page."""
-        self.end += len(content)
+    def take(self, content: bytes | memoryview, batch: int) -> None:
+        """Goes on with these bytes."""
+        raw, before = self.raw, self.end
+        self.end = end = before + len(content)
+        raw[before:end] = content
         self.check = crc32(content, self.check)
         if batch != self.batch:
             self.turn ^= 1
             self.batch = batch
+        at = ROOM + LENGTH * self.turn
         base = self.page * ROOM
-        self.claims[self.turn] = stated(base + self.first, base + self.end, self.epoch, batch, self.check)
-        return content, _BLANK[self.end :], self.claims[0], self.claims[1]
+        raw[at : at + LENGTH] = stated(base + self.first, base + end, self.epoch, batch, self.check)
 
 
 def in_order(claims: list[Claim]) -> list[Claim]:

@@ -2,9 +2,9 @@
 
 A segment file is preallocated. It consists of pages of 4096 bytes: 4032 of the log, each at its place, and two *claims* of 32 bytes (from
 where to where the page has the log, epoch, number of the batch, checksum of those bytes, checksum of the claim). A batch that goes on where
-the log ends writes its bytes and the claims of its pages together, at once, and syncs: one page and one write for a small commit, and
-knowing what is there costs nothing more. Only then is the batch acknowledged. What comes out of order is written to its place too, but
-claimed by a record in a journal at the end of the file, because a page can say one thing only.
+the log ends writes its bytes and the claims of its pages together, at once and past the page cache (`front.py`): for a small commit one
+page and one synced write, and knowing what is there costs nothing more. Only then is the batch acknowledged. What comes out of order is
+written to its place too, but claimed by a record in a journal at the end of the file, because a page can say one thing only.
 
 Why that is exact, whatever moment we are killed at:
   - what was acknowledged was synced together with its claim: the claim is there, so it is claimed again.
@@ -35,8 +35,9 @@ from zlib import crc32
 
 import msgspec
 
-from fogbank.engines.fleet.claims import CHECK, LENGTH, NONE, PAGE, ROOM, Claim, Tail, claimed, in_order, stated
+from fogbank.engines.fleet.claims import CHECK, LENGTH, NONE, PAGE, ROOM, Claim, claimed, in_order, stated
 from fogbank.engines.fleet.disk import load, store, sync_folder, whole
+from fogbank.engines.fleet.front import Front
 from fogbank.engines.fleet.spans import Piece, Spans
 
 CHUNK = 1 << 16
@@ -69,7 +70,7 @@ class Damaged(Exception):
 class Segment:
     """A segment; bytes are counted from its own beginning. OSError where the disk refuses: then nothing is claimed of that call."""
 
-    __slots__ = ("_batch", "_end", "_fd", "_journal", "_pages_bytes", "_tail", "checks", "path", "size", "turn")
+    __slots__ = ("_batch", "_end", "_fd", "_front", "_journal", "_pages_bytes", "_unsynced", "checks", "path", "size", "turn")
 
     def __init__(self, path: str, size: int) -> None:
         self.path = path
@@ -77,6 +78,8 @@ class Segment:
         self.checks: list[int] | None = None
         """Of each chunk, when it is finished."""
         self._fd = -1
+        self._unsynced = False
+        self._front = Front()
         self._pages_bytes = -(-size // ROOM) * PAGE
         self._journal = self._pages_bytes
         self._batch = 0
@@ -84,7 +87,6 @@ class Segment:
         """Behind it nothing was ever written."""
         self.turn = next(_turns)
         """Another one when bytes that were there may have become others."""
-        self._tail: Tail | None = None
 
     @property
     def finished(self) -> bool:
@@ -98,6 +100,7 @@ class Segment:
         return self._fd
 
     def close(self) -> None:
+        self._front.close()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -120,19 +123,29 @@ class Segment:
         records = b""
         try:
             for start, content, epoch in runs:
-                if not self._append(start, content, epoch):
+                if self._front.append(self.path, start, content, epoch, self._batch, self._end):
+                    self._end = start + len(content)
+                else:
+                    self._unsynced = True
                     self._put(self.fd, start, content)
                     records += stated(start, start + len(content), epoch, self._batch, crc32(content))
                     self._disturb(start, start + len(content))
             if records:
                 self._record(records)
         except OSError:
-            self._tail = None
+            self._front.tail = None
             raise
 
     def sync(self) -> None:
-        """After `write`."""
-        os.fdatasync(self.fd)
+        """After `write`: what went to the front is on disk already."""
+        if self._unsynced:
+            os.fdatasync(self.fd)
+            self._unsynced = False
+
+    def blank(self) -> Iterator[None]:
+        """Makes what comes next cheap to write, a slice at a time."""
+        while self._front.blank(self.path, self._end, self._pages_bytes):
+            yield
 
     def mark(self, start: int, end: int, epoch: int) -> None:
         """Bytes that are there were written again, the same, in a later epoch."""
@@ -141,37 +154,17 @@ class Segment:
         self._disturb(start, end)
         self.sync()
 
-    def _append(self, start: int, content: bytes | memoryview, epoch: int) -> bool:
-        """Writes bytes with which the log goes on, or that begin a page behind its end. False where it cannot."""
-        tail = self._tail
-        page, offset = divmod(start, ROOM)
-        if tail is None or tail.page != page or tail.end != offset or start != self._end or tail.epoch != epoch:
-            if start < self._end or (self._end and page <= (self._end - 1) // ROOM):
-                return False
-            tail = Tail(page, offset, epoch)
-        parts = tail.take(content[: ROOM - offset], self._batch)
-        at = len(parts[0])
-        if at < len(content):
-            more = list(parts)
-            while at < len(content):
-                tail = Tail(tail.page + 1, 0, epoch)
-                more += tail.take(content[at : at + ROOM], self._batch)
-                at += ROOM
-            parts = tuple(more)  # type: ignore[assignment]
-        whole(self.fd, b"".join(parts), page * PAGE + offset)
-        self._tail = tail
-        self._end = start + len(content)
-        return True
-
     def _disturb(self, start: int, end: int) -> None:
         """Something was written or claimed beside the pages' own claims: where the log ends that is so from now on."""
-        if self._tail is not None and end > self._tail.page * ROOM:
-            self._tail = None
+        tail = self._front.tail
+        if tail is not None and end > tail.page * ROOM:
+            self._front.tail = None
         self._end = max(self._end, end)
         self.turn = next(_turns)
 
     def _record(self, records: bytes) -> None:
         """Writes to the journal."""
+        self._unsynced = True
         try:
             whole(self.fd, records, self._journal)
         except OSError:

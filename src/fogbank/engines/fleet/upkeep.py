@@ -67,18 +67,18 @@ class Upkeep:
             yield from self.repair(replica, broken)
 
     def _grown(self, replica: Replica, key: Key) -> Task:
-        """Finishes a segment that is whole; makes the next one ready when it is half full."""
+        """Blanks what comes next in a segment; finishes one that is whole; makes the next one ready when it is half full."""
         segment = replica.segments.get(key)
         if segment is None or segment.finished:
             return
+        yield from segment.blank()
         size = segment.size
         pieces = replica.pieces(key)
         if sum(end - start for start, end, _ in pieces) == size:
             yield from segment.finish(pieces, lambda: replica.segments.get(key) is segment and replica.pieces(key) == pieces)
         timeline, number = key
         if pieces and pieces[-1][1] > size // 2 and (timeline, number + 1) not in replica.segments and timeline == max(replica.timelines):
-            replica.prepare((timeline, number + 1))
-            yield None
+            yield from replica.prepare((timeline, number + 1)).blank()
 
     def _space(self) -> None:
         """Looks whether there is space again."""
