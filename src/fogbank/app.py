@@ -155,6 +155,7 @@ class App:
         self._servers: dict[str, asyncio.Server] = {}
         self._host = "127.0.0.1"
         self._tick: asyncio.TimerHandle | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self.stop: Callable[[], None] = loop.stop
 
     def _workshop(self, cloud: Cloud) -> Workshop:
@@ -239,10 +240,12 @@ class App:
         return await self.listen(name, self._host, 0, strict=main.strict)
 
     async def hush(self, name: str) -> None:
-        """Closes a cloud's port."""
+        """Closes a cloud's port, and returns when its databases have ended."""
         server = self._servers.pop(name)
         server.close()
         self.gateway.clouds.pop(name).close()
+        if self._room is not None:
+            await self._room.left(name)
 
     def keep_house(self, retention_ms: int, collect_every_s: float = 60.0) -> None:
         """Looks after the archiver now and then, and has it collect what is older than the retention."""
@@ -255,9 +258,20 @@ class App:
             if idle and now - last > collect_every_s:
                 last = now
                 self._collect(retention_ms)
+                if self._room is not None and (self._sweeping is None or self._sweeping.done()):
+                    self._sweeping = self.loop.create_task(self.sweep())
             self._tick = self.loop.call_later(0.1 if not idle else 0.5, tick)
 
         tick()
+
+    async def sweep(self) -> None:
+        """Forgets the database volumes of branches that no cloud has in its history."""
+        from fogbank.engines.spec import Failed
+        from fogbank.engines.sweeping import sweep
+
+        if self._room is not None:
+            with contextlib.suppress(Failed, OSError):  # (storage nodes are away: another time)
+                await sweep(self._room, self.store.plan(0).trees)
 
     def _look_at_archiver(self) -> bool:
         try:
@@ -317,6 +331,8 @@ class App:
         """Stops, with everything written."""
         if self._tick is not None:
             self._tick.cancel()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         for server in self._servers.values():
             server.close()
         for cloud in self.gateway.clouds.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from fogbank.engines.spec import Failed, Fork, Node
+from fogbank.engines.sweeping import sweep
 
 from .house import Engines, cluster
 
@@ -150,6 +152,21 @@ def test_volumes_follow_branches(engines: Engines) -> None:
     assert rows(engines, 0) == 1
     engines.do(lambda done: engines.databases.drop("br", done))
     engines.branches = [(1, 0)]
+
+
+def test_volumes_of_branches_that_are_gone(engines: Engines) -> None:
+    """When no cloud has a branch in its history any more its volumes go, here and on the storage nodes; others stay."""
+    engines.branches = [(7, 0)]
+    engines.converge(cluster("sw"))
+    engines.do(lambda done: engines.databases.drop("sw", done))
+    engines.branches = [(1, 0)]
+    engines.converge(cluster("st"))
+    names = asyncio.run_coroutine_threadsafe(sweep(engines.room, {1, 2}), engines.loop).result(30)
+    assert names == ["v-sw-7"]
+    assert not (engines.room.root / "volumes" / "v-sw-7").exists()
+    with connect(engines, 0) as writer:
+        writer.execute("create table t(n int primary key)")
+    engines.do(lambda done: engines.databases.drop("st", done))
 
 
 def test_a_volume_that_is_gone(engines: Engines) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _BLOCKS: Sequence[int] = range(80, 250)
 """Second octets of 127.B.x.y; low ones are what other programs use."""
 _LOCK_PORT = 4566
+_LOOK_S = 0.01
 
 
 class Room:
@@ -124,6 +125,11 @@ class Room:
         """A cloud is closed: its addresses are free."""
         if cloud in self._locks:
             self._locks.pop(cloud)[1].close()
+
+    async def left(self, cloud: str) -> None:
+        """Returns when a cloud that is being closed has left."""
+        while cloud in self._locks:
+            await asyncio.sleep(_LOOK_S)
 
     def close(self) -> None:
         """Ends the fleet, when the loop still runs no more; and what was temporary goes."""
