@@ -1,4 +1,4 @@
-"""The `/_fogbank` API: clock, clone, backtrack, reset, snapshot, explain, coverage. JSON in, JSON out.
+"""The `/_fogbank` API: clock, clone, backtrack, reset, snapshot, explain, coverage. JSON in, JSON out (but for the certificate).
 
     GET  /_fogbank/health                      (also /_localstack/health)
     POST /_fogbank/reset                       (also /_localstack/state/reset, /moto-api/reset)
@@ -11,6 +11,7 @@
     GET  /_fogbank/letters                     (mails, text messages and notifications that would have left)
     POST /_fogbank/dev         {"function": "name", "folder": "/where/its/code/is"}
     GET  /_fogbank/coverage
+    GET  /_fogbank/global-bundle.pem           (the authority behind the databases' certificates: sslrootcert)
     POST /_fogbank/stop
 
 Each acts on the cloud whose port it comes in by. Off loopback they are answered to this machine only; a page of the
@@ -108,7 +109,8 @@ class Control:
     async def _answer(self, cloud: Cloud, request: HttpRequest, reply: Reply) -> None:
         try:
             action = self._action(request.method, request.path)
-            response = answer(await action(cloud, request))
+            found = await action(cloud, request)
+            response = found if isinstance(found, HttpResponse) else answer(found)
         except Refused as problem:
             response = answer({"error": str(problem)}, problem.status)
         except (Problem, ValueError, msgspec.DecodeError, OSError) as problem:
@@ -140,6 +142,7 @@ class Control:
             ("GET", "letters"): self._letters,
             ("POST", "dev"): self._dev,
             ("GET", "coverage"): self._coverage,
+            ("GET", "global-bundle.pem"): self._authority,
             ("POST", "stop"): self._stop,
         }
         found = known.get((method, name))
@@ -284,6 +287,9 @@ class Control:
 
     async def _coverage(self, cloud: Cloud, request: HttpRequest) -> Any:
         return self._house.coverage()
+
+    async def _authority(self, cloud: Cloud, request: HttpRequest) -> Any:
+        return HttpResponse(200, [("Content-Type", "application/x-pem-file")], cloud.databases.authority().encode())
 
     async def _stop(self, cloud: Cloud, request: HttpRequest) -> Any:
         self._house.loop.call_later(0.05, self._house.stop)

@@ -175,7 +175,7 @@ class Cloud:
         if self._owned:
             self.house.close()
             return
-        asyncio.run_coroutine_threadsafe(self.house.app.hush(self.name), self.house.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.house.app.hush(self.name), self.house.loop).result(60)
         self.house.on_loop(lambda: self.inner.store.drop(self.name, self.inner.clock.now_ms()))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from fogbank.engines.postgres import Connection, binaries, connect
+from fogbank.engines.postgres import binaries, connect
 from fogbank.engines.processes import give, owner
 from fogbank.engines.sessions import Sessions
 from fogbank.engines.spec import Actual, Done, NodeState, Refused, Result, Statement
@@ -102,13 +102,12 @@ class Databases:
         task.add_done_callback(self._tasks.discard)
 
     def execute(self, cluster: str, user: str, password: str, database: str, session: str, statement: Statement, done: Done) -> None:
-        async def connected() -> Connection:
-            return await connect(self.server.socket, user, password, database)
+        key = (self.server.socket, user, password, database)
 
         async def execute() -> Result:
             if self.state != "running":
                 raise Refused("the cluster has no writer now", "WRITER")
-            return await self._sessions.execute(session, connected, statement)
+            return await self._sessions.execute(session, key, lambda: connect(*key), statement)
 
         self._begin(execute(), done)
 
