@@ -14,7 +14,7 @@ from fogbank.engines.fleet.client import everywhere
 from fogbank.engines.mariadb import Instance
 from fogbank.engines.spec import Failed, Refused, Statement
 
-from .mariadb_stage import Stage, eventually, rows, staged
+from .mariadb_stage import Stage, Volume, eventually, rows, staged
 
 COUNT = "SELECT COUNT(*) FROM app.t"
 
@@ -210,6 +210,70 @@ def test_instants_are_found_in_the_log(stage: Stage) -> None:
     stage.run(test)
 
 
+def test_binlog_is_reset(stage: Stage) -> None:
+    """After RESET MASTER nothing is acknowledged any more: that writer ends, another one has all that was."""
+
+    async def test() -> None:
+        writer, reader = await stage.writer("w"), await stage.reader("r")
+        await add(writer, "a")
+        await writer.connections()
+        await writer.sql("RESET MASTER")
+        lost = asyncio.create_task(add(writer, "never acknowledged"))
+        await eventually(reader, COUNT, [(1,)])
+        process = writer.process
+        assert process is not None
+        with pytest.raises(Failed, match="reset"):
+            await writer.connections()
+        await process.ended
+        with pytest.raises(Refused):
+            await lost
+        assert not (await stage.volume.ask("status"))["attached"]
+        assert await reader.promote() == 2
+        await stage.volume.follow(reader)
+        await add(reader, "b")
+        assert await words(reader) == "ab"
+
+    stage.run(test)
+
+
+def test_annotations(stage: Stage) -> None:
+    """What a session has logged beyond its rows is in the volume's log too: places stay the server's own."""
+
+    async def test() -> None:
+        writer = await stage.writer("w")
+        await writer.sql("SET GLOBAL binlog_annotate_row_events = 1")
+        one = await mariadb.connect(writer.socket, database="app")
+        for _ in range(3):
+            await one.run(Statement("INSERT INTO t (b) VALUES ('a')"))
+        await one.close()
+        status, (place,) = await stage.volume.ask("status"), await rows(writer, "SHOW MASTER STATUS")
+        assert status["offset"] == place[1]
+        late = await stage.reader("l", until=await stage.volume.end())
+        assert await words(late) == "aaa"
+
+    stage.run(test)
+
+
+def test_log_that_begins_at_an_image(stage: Stage) -> None:
+    """A volume whose log begins anew after an image feeds readers that are made from it."""
+
+    async def test() -> None:
+        writer = await stage.writer("w")
+        await add(writer, "a")
+        image = await stage.image("i", await stage.volume.end())
+        fresh = Volume("fresh", stage.folder / "fresh", stage.fleet)
+        stage.volumes.append(fresh)
+        await fresh.open(image)
+        node = await stage.reader("n", image, upstream=fresh, until=await fresh.end())
+        await fresh.follow(node)
+        await add(node, "b")
+        late = await stage.reader("l", image, upstream=fresh)
+        await eventually(late, COUNT, [(2,)])
+        assert await late.lag_ms() == 0
+
+    stage.run(test)
+
+
 def test_nodes_die(stage: Stage) -> None:
     """With two nodes dead commits go on; with three they wait, and are acknowledged when one is back; nothing is lost by that."""
 
@@ -278,7 +342,7 @@ def test_forgotten_log(stage: Stage) -> None:
         end = await stage.volume.end()
         image = await stage.image("i", end)
         assert (image.timeline, image.position) == (end.timeline, end.position)
-        await everywhere(stage.fleet.folder, "v", lambda node: node.forget(image.timeline, mariadb.begins(image)))
+        await everywhere(stage.fleet.folder, "v", lambda node: node.forget(*mariadb.begins(image)))
         await add(writer, "a")
         await stage.volume.kill()
         await stage.volume.open()

@@ -108,6 +108,34 @@ def test_iam(stage: Stage, writer: MariaDB) -> None:
     assert one(stage.mysql(address, user="kate", **right, database=None), "select current_user()") == "kate@%"
 
 
+def test_iam_client(stage: Stage, writer: MariaDB) -> None:
+    """The mysql client shows a token as the documentation says: over TLS, in the clear."""
+    address = stage.address()
+    stage.fogbank.endpoint(address, 3306, writer.target, engine="mariadb", iam=True)
+    stage.fogbank.answers["token"] = lambda asked: {"ok": asked["token"] == "t" * 1500}
+    command = ["mariadb", "--no-defaults", "-h", address, "-ujane", f"--ssl-ca={stage.authority}"]
+    said = subprocess.run(
+        [*command, "-p" + "t" * 1500, "-Ne", "select current_user()"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert said.stdout == "jane@%\n", said.stderr
+
+
+def test_change_of_user(stage: Stage, writer: MariaDB, address: str) -> None:
+    """A connection may become another user's, but not the house's own, however the request is cut."""
+    head = b"\x11%s\0"
+    for user, allowed in (("alice", True), ("rdsadmin", False), ("rdsrepladmin", False)):
+        for cut in (1, 4, 5, 9, 1000):
+            connection: Any = stage.mysql(address)
+            content = head % user.encode() + b"\0app\0\x21\0mysql_native_password\0"
+            said = len(content).to_bytes(3, "little") + b"\0" + content
+            connection._sock.sendall(said[:cut])
+            time.sleep(0.01)
+            connection._sock.sendall(said[cut:])
+            answer = connection._sock.recv(4096)
+            assert (b"not for clients" in answer) != allowed, (user, cut, answer)
+            connection._force_close()
+
+
 def test_failover_and_held(stage: Stage, writer: MariaDB) -> None:
     """When an endpoint leads elsewhere its connections are dropped; where there is nobody, clients wait."""
     address = stage.address()

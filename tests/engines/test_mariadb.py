@@ -34,7 +34,12 @@ def test_master_user(stage: Stage) -> None:
             "CREATE TABLE t (a INT)",
             "CREATE USER bob IDENTIFIED BY 'x'",
             "GRANT SELECT, INSERT ON shop.* TO bob",
+            "GRANT SELECT, PROCESS ON *.* TO bob",
+            "GRANT ALL PRIVILEGES ON `%`.* TO bob",
             "GRANT AWS_LAMBDA_ACCESS TO bob",
+            "CREATE DATABASE other",
+            "DROP DATABASE other",
+            "FLUSH PRIVILEGES",
             "CREATE PROCEDURE p() SELECT 1",
             "CREATE VIEW v AS SELECT * FROM t",
         ):
@@ -47,12 +52,54 @@ def test_master_user(stage: Stage) -> None:
             "SET GLOBAL read_only = 1",
             "GRANT SUPER ON *.* TO bob",
             "PURGE BINARY LOGS BEFORE NOW()",
+            "SET GLOBAL sync_binlog = 1",
+            "SET GLOBAL rpl_semi_sync_master_enabled = 0",
+            "SET SESSION binlog_annotate_row_events = 1",
+            "SET SESSION gtid_seq_no = 1",
+            "SET GLOBAL innodb_flush_log_at_trx_commit = 2",
+            "CHANGE MASTER TO MASTER_HOST = 'x'",
+            "STOP SLAVE",
+            "INSTALL SONAME 'ha_archive'",
+            "LOAD DATA INFILE '/etc/passwd' INTO TABLE t",
+            "DELETE FROM mysql.global_priv WHERE User = 'rdsadmin'",
+            "DROP TABLE mysql.rds_timelines",
+            "DROP DATABASE mysql",
+            "GRANT DELETE ON mysql.* TO bob",
         ):
             with pytest.raises(Refused) as refused:
                 await one.run(Statement(sql))
             assert refused.value.code in ("42000", "28000"), sql
+        bob = await mariadb.connect(node.socket, "bob", "x", "shop")
+        await bob.run(Statement("INSERT INTO t VALUES (1)"))
+        with pytest.raises(Refused, match="denied"):
+            await bob.run(Statement("DELETE FROM mysql.db"))
+        await bob.close()
         assert (await one.run(Statement("SELECT LOAD_FILE('/etc/passwd')"))).rows == [(None,)]
         await one.close()
+
+    stage.run(test, volume=False)
+
+
+def test_house_keeps_its_accounts(stage: Stage) -> None:
+    """Who may make and drop users may not keep the house out: its accounts are put right while the server runs, and when it starts."""
+
+    async def test() -> None:
+        node = await stage.alone("n")
+        await node.prepare("admin", "first-word", "shop", iam=False)
+        one = await mariadb.connect(node.socket, "admin", "first-word")
+        for sql in ("DROP USER rdsadmin@localhost", "ALTER USER rdsrepladmin@localhost IDENTIFIED BY 'x'", "DROP USER ''@localhost"):
+            await one.run(Statement(sql))
+            await node.connections()
+            for user in ("rdsadmin", "rdsrepladmin"):
+                word = (node.folder / "data" / "fogbank.secret").read_text()
+                await (await mariadb.connect(node.socket, user, word)).close()
+            await node.prepare("admin", sql, "shop", iam=False)
+        await one.run(Statement("DROP USER rdsadmin@localhost, rdsrepladmin@localhost"))
+        await one.close()
+        await node.stop()
+        await node.start({})
+        await node.prepare("admin", "other-word", "shop", iam=False)
+        assert await rows(node, "SELECT COUNT(*) FROM mysql.db WHERE User = ''") == [(2,)]
 
     stage.run(test, volume=False)
 
@@ -95,6 +142,9 @@ def test_parameters_take_effect(stage: Stage) -> None:
         assert await rows(node, "SELECT @@max_connections, @@performance_schema") == [(50, 0)]
         given = {"long_query_time": "0.5", "sql_mode": "ANSI", "performance_schema": "1"}
         assert await node.apply(given) == ("performance_schema",)
+        assert await node.apply({**given, "wait_timeout": "30"}) == ("performance_schema",)
+        assert await rows(node, "SELECT @@global.wait_timeout, @@session.wait_timeout > 30") == [(30, 1)]
+        await node.apply(given)
         assert await rows(node, "SELECT @@global.max_connections, @@global.long_query_time") == [(151, 0.5)]
         assert "ANSI_QUOTES" in (await rows(node, "SELECT @@global.sql_mode"))[0][0]
         with pytest.raises(Failed, match="sql_mode"):
@@ -103,6 +153,24 @@ def test_parameters_take_effect(stage: Stage) -> None:
         await node.start(given)
         assert await rows(node, "SELECT @@performance_schema, @@global.long_query_time") == [(1, 0.5)]
         assert ("d",) in await rows(node, "SHOW DATABASES")
+
+    stage.run(test, volume=False)
+
+
+def test_databases_of_any_name(stage: Stage) -> None:
+    """A copy of a data directory has all databases, also those whose names PostgreSQL has a use for."""
+
+    async def test() -> None:
+        node = await stage.alone("n")
+        for name in ("pg_wal", "pg_notify", "pgsql_tmp1"):
+            await node.sql(f"CREATE DATABASE {name}")
+            await node.sql(f"CREATE TABLE {name}.t (a INT)")
+            await node.sql(f"INSERT INTO {name}.t VALUES (1)")
+        await node.stop()
+        other = await stage.idle("o", mariadb.Image.of(node.folder / "data"))
+        await other.start({})
+        for name in ("pg_wal", "pg_notify", "pgsql_tmp1"):
+            assert await rows(other, f"SELECT * FROM {name}.t") == [(1,)]
 
     stage.run(test, volume=False)
 
@@ -163,7 +231,8 @@ def test_parameter_descriptions() -> None:
     assert not known["performance_schema"].dynamic
     assert known["slow_query_log"].allowed == "0,1"
     assert not known["datadir"].modifiable
-    assert not known["sync_binlog"].modifiable
+    for name in ("sync_binlog", "skip_grant_tables", "slave_skip_errors", "gtid_domain_id", "log_bin_compress", "sql_log_bin"):
+        assert not known[name].modifiable
     assert parameters.check("max_connections", "100") == ""
     assert parameters.check("max_connections", "{DBInstanceClassMemory/12582880}") == ""
     assert "allowed values are: 10-100000" in parameters.check("max_connections", "5")

@@ -12,7 +12,7 @@ import pymysql
 import pytest
 
 from fogbank.engines import mariadb
-from fogbank.engines.spec import Cluster, Endpoint, Failed, Fork, Node, Statement
+from fogbank.engines.spec import Cluster, Endpoint, Failed, Fork, Node, Refused, Statement
 
 from .house import Engines, cluster
 
@@ -51,6 +51,24 @@ def rows(engines: Engines, slot: int) -> int:
         return int(query(one, "SELECT COUNT(*) FROM t")[0][0])
 
 
+def _sessions_of_one_connection(engines: Engines) -> None:
+    """What one statement leaves in a connection, the next one by itself does not find; a wrong password opens nothing."""
+
+    def run(sql: str, password: str = WORD) -> Any:
+        return engines.do(lambda done: engines.databases.execute("m1", "ada", password, "app", "", Statement(sql), done)).rows
+
+    before = run("SELECT CONNECTION_ID()")
+    for sql in ("SET @x = 1", "SET NAMES latin1", "SET autocommit = 0", "CREATE TEMPORARY TABLE mine (n INT)", "START TRANSACTION"):
+        run(sql)
+    assert run("SELECT @x, @@character_set_client, @@autocommit, SCHEMA(), CONNECTION_ID()") == [(None, "utf8mb4", 1, "app", *before[0])]
+    with pytest.raises(Refused, match="doesn't exist"):
+        run("SELECT * FROM mine")
+    run("USE information_schema")
+    assert run("SELECT SCHEMA()") == [("app",)]
+    with pytest.raises(Refused, match="Access denied"):
+        run("SELECT 1", "wrong")
+
+
 def test_life_of_a_cluster(engines: Engines) -> None:
     """The reader follows a writer that dies, with all that was acknowledged; stopped and started, a cluster has everything."""
     wanted = maria("m1", nodes=(Node("n1", "a"), Node("n2", "b")))
@@ -74,6 +92,7 @@ def test_life_of_a_cluster(engines: Engines) -> None:
     assert engines.converge(wanted).writer == "n1"
     assert rows(engines, 0) == 51
     result = engines.do(lambda done: engines.databases.execute("m1", "ada", WORD, "app", "", Statement("SELECT MAX(n) m FROM t"), done))
+    _sessions_of_one_connection(engines)
     assert result.rows == [(50,)]
     assert engines.converge(wanted._replace(nodes=(), writer="")).nodes == ()
     engines.converge(wanted)

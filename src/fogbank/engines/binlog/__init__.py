@@ -7,7 +7,7 @@ To the writer it is a semi-synchronous replica, to the readers it is the writer.
     trail.py    which bytes of the log are which file and offset of the binlog, and where transactions end (pure)
     times.py    when what became durable (pure)
     packets.py  MySQL's wire format (pure)
-    source.py   the replication protocol, as a replica of the writer
+    source.py   the replication protocol, as a replica of the writer, or of another volume
     serving.py  the replication protocol, as a source of readers
     volume.py   the volume, with this in its place
 

@@ -46,7 +46,7 @@ def resumed(format_: bytes, server: int = 1) -> bytes:
     body = bytearray(format_[HEADER_BYTES:-CHECKSUM_BYTES])
     at = _CREATED_AT - HEADER_BYTES
     body[at : at + 4] = b"\0\0\0\0"
-    return sealed(0, FORMAT, server, 0, 0, bytes(body))
+    return sealed(int.from_bytes(format_[:4], "little"), FORMAT, server, 0, 0, bytes(body))
 
 
 def rotated(event: bytes | memoryview) -> tuple[str, int]:

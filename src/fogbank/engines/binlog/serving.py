@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from fogbank.engines.binlog import events, packets
 from fogbank.engines.binlog.events import HEADER, HEADER_BYTES, MAGIC_BYTES, ROTATE
 from fogbank.engines.binlog.packets import DUMP, LONGEST, PING, QUIT, REGISTER, SAY
+from fogbank.engines.binlog.source import FATAL, PLACE, TURNS, USER, WHO
 from fogbank.engines.binlog.trail import Trail
 from fogbank.engines.volume import loop as events_of
 from fogbank.engines.volume.hot import Hot
@@ -26,7 +27,6 @@ from fogbank.engines.volume.quorum import Lineage
 
 VERSION = "5.5.5-10.11.0-MariaDB-fogbank-log"
 """Replicas speak the protocol of the version that they see."""
-USER = "rdsrepladmin"
 _PIECE_BYTES = 128 << 10
 _LARGE_BYTES = 64 << 10
 """A longer event is sent as it is read."""
@@ -34,7 +34,6 @@ _ALIVE_S = 2.0
 _SET = re.compile(r"\s*SET\s+@(\w+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _SELECT = re.compile(r"\s*SELECT\s+(.*?)\s*;?\s*", re.IGNORECASE | re.DOTALL)
 _VARIABLE = re.compile(r"\s*SHOW\s+VARIABLES\s+LIKE\s+'(\w+)'\s*;?\s*", re.IGNORECASE)
-_FATAL = 1236
 _GLOBALS = {
     "server_id": "1", "gtid_domain_id": "0", "collation_server": "utf8mb4_general_ci", "time_zone": "+00:00", "binlog_checksum": "CRC32",
     "rpl_semi_sync_master_enabled": "OFF", "version": VERSION,
@@ -46,6 +45,7 @@ class Log(Protocol):
 
     hot: Hot
     trail: Trail
+    system: str
 
     def visible(self) -> Lineage: ...
     def served(self) -> int: ...
@@ -139,6 +139,8 @@ class Reader:
         self._file, self._offset = "", 0
         self._wanted: tuple[int, int] | None = None
         """It waits for this file and offset to be there."""
+        self._timeline = 0
+        """It is another volume, and gets this timeline."""
         self._reading = False
         self._link: socket.socket | None = link
         self._loop = loop
@@ -217,12 +219,21 @@ class Reader:
             self._answer(self._say(body.decode(errors="replace")))
         elif kind == DUMP and len(body) >= 10:
             self._wanted = events.number(body[10:].decode(errors="replace")), int.from_bytes(body[:4], "little")
+            self._timeline = int(self._variables.get("timeline", 0))
             self._begin()
         else:
             self._answer([packets.error(1047, "08S01", "a volume has no such command")])
 
     def _say(self, text: str) -> list[bytes]:
-        """What a replica says and asks before it begins."""
+        """What a replica, or another volume, says and asks before it begins."""
+        lineage = self._log.visible()
+        if text == WHO:
+            return packets.result(["system", "timeline"], [[self._log.system, str(lineage.newest.timeline)]])
+        if text == TURNS:
+            return packets.result(["timeline", "begins"], [[str(number), str(start)] for number, start in lineage.turns])
+        if text.startswith(PLACE):
+            file, offset = self._log.trail.place(int(text.removeprefix(PLACE)))
+            return packets.result(["file", "offset"], [[file, str(offset)]])
         if (found := _SET.fullmatch(text)) is not None:
             value = found[2].strip().rstrip(";").strip("'")
             self._variables[found[1].lower()] = _GLOBALS.get(value.lower().removeprefix("@@global."), value)
@@ -251,24 +262,24 @@ class Reader:
         log, trail = self._log, self._log.trail
         assert self._wanted is not None
         number, offset = self._wanted
-        file = trail.file(number)
-        if file is None and not trail.files:
+        if not trail.files:
             self.streaming = True  # (there is no log yet)
             return
         try:
             start = trail.position(number, offset)
-            if file is None or start > log.served():
-                raise LookupError(f"file {number} of the binlog, offset {offset}, is not durable")
+            if not log.visible().turns[0].start <= start <= log.served():
+                raise LookupError(f"file {number} of the binlog, offset {offset}, is not durable, or is kept no more")
         except LookupError as problem:
-            self._answer([packets.error(_FATAL, "HY000", str(problem))])
+            self._answer([packets.error(FATAL, "HY000", str(problem))])
             return
         self._wanted = None
         self.streaming = True
+        file = trail.file(number)
+        if file is None:
+            file, offset = trail.files[0], MAGIC_BYTES
         self._file, self._offset = file.name, offset
-        if offset <= MAGIC_BYTES:
-            self.cursor = file.start
-        else:
-            self.cursor = start
+        self.cursor = file.start if offset <= MAGIC_BYTES else start
+        if offset > MAGIC_BYTES:
             self._send(self._packed(events.rotation(file.name, offset)) + self._packed(events.resumed(file.format)))
         self.advance()
 
@@ -281,7 +292,7 @@ class Reader:
                 self.streaming = False
                 self._begin()
             return
-        log, hot, end = self._log, self._log.hot, self._log.served()
+        log, hot, end = self._log, self._log.hot, self._end()
         while self.cursor < end and not self._rest and not self._reading and self._link is not None:
             length = min(end - self.cursor, _PIECE_BYTES)
             lineage = log.visible()
@@ -293,6 +304,14 @@ class Reader:
             else:
                 self._reading = True
                 log.read(holder, self.cursor, length).then(self._came_back)
+        if self._timeline and self.cursor >= end and end < log.served() and not self._rest:
+            self.close()  # it asks for the next timeline
+
+    def _end(self) -> int:
+        """Up to where it gets the log now."""
+        served = self._log.served()
+        following = self._log.visible().after(self._timeline) if self._timeline else None
+        return served if following is None else min(served, following.start)
 
     def alive(self) -> None:
         """Tells it that nothing happened."""
@@ -331,12 +350,12 @@ class Reader:
         self._send(b"".join(out))
 
     def _pass(self, event: memoryview) -> None:
-        """An event is about to be sent: that is where the reader is then."""
-        _, kind, _, _, end, flags = HEADER.unpack_from(event)
-        if kind == ROTATE and events.artificial(kind, end, flags):
+        """An event is about to be sent: that is where the reader is then, as it counts itself (or it would not take a heartbeat)."""
+        _, kind, _, length, _, _ = HEADER.unpack_from(event)
+        if kind == ROTATE:
             self._file, self._offset = events.rotated(event)
-        elif end:
-            self._offset = end
+        else:
+            self._offset += length
 
     def _more(self, piece: memoryview, out: list[bytes | memoryview]) -> None:
         """A piece of an event that is sent as it is read, in as many packets as it needs."""

@@ -57,10 +57,12 @@ class Trail:
         self._standalone = False
 
     def resume(self, files: list[File], start: int, end: int) -> None:
-        """Goes on from what is known already of a log that begins and ends there: from the last place to read from."""
+        """Goes on from what is known already of a log that begins and ends there: from the last place to read from. (Of files before, no
+        more need be known.)"""
         for file in files:
             file.marks = [mark for mark in file.marks if mark <= end]
-        self.files = [file for file in files if file.base <= end]
+        ends = [following.start for following in files[1:]] + [end + 1]
+        self.files = [file for file, last in zip(files, ends, strict=False) if file.base <= end and last > start]
         self.at, self.whole = self.boundary(start, end)
         self.ends.clear()
         self._within = self._standalone = False
@@ -84,6 +86,18 @@ class Trail:
                     self.changed = True
                 return
 
+    def enter(self, name: str, offset: int) -> None:
+        """The log begins in the middle of a file."""
+        base = self.at - offset + MAGIC_BYTES
+        self.files.append(File(base, base, name, self.at, timeline=self.timeline))
+        self.changed = True
+
+    def describe(self, event: bytes | memoryview) -> None:
+        """The description of the last file, where it is not known yet."""
+        if self.files and not self.files[-1].format:
+            self.files[-1].format = bytes(event)
+            self.changed = True
+
     def take(self, event: bytes | memoryview) -> bool:
         """An event (of a large one, its beginning): whether a transaction ends with it."""
         _, kind, _, length, end, flags = HEADER.unpack_from(event)
@@ -101,9 +115,8 @@ class Trail:
             name, _ = events.rotated(event)
             self.files.append(File(self.at - length, self.at, name, self.whole, timeline=self.timeline))
             self.changed = True
-        elif kind == FORMAT and self.files and not self.files[-1].format:
-            self.files[-1].format = bytes(event)
-            self.changed = True
+        elif kind == FORMAT:
+            self.describe(event)
         return False
 
     def _mark(self) -> None:
@@ -138,7 +151,10 @@ class Trail:
         return file.name, position - file.base + MAGIC_BYTES
 
     def position(self, number: int, offset: int) -> int:
-        """The byte of the log of a file and offset. Raises LookupError where the log does not have it."""
+        """The byte of the log of a file and offset: its beginning where the file is another log's (an image's). Raises LookupError where
+        the log does not have it."""
+        if self.files and number < self.files[0].number:
+            return self.files[0].start
         index = bisect_right(self.files, number, key=lambda file: file.number) - 1
         if index < 0 or self.files[index].number != number:
             raise LookupError(f"file {number} of the binlog is not in the volume's log")

@@ -23,7 +23,7 @@ from fogbank.engines.binlog.trail import File, Trail
 from fogbank.engines.fleet import frames
 from fogbank.engines.volume.loop import Loop, Promise, Task
 from fogbank.engines.volume.nodes import Link, Lost, Refused
-from fogbank.engines.volume.quorum import Turn
+from fogbank.engines.volume.quorum import Lineage, Turn
 from fogbank.engines.volume.replication import Fenced
 from fogbank.engines.volume.volume import Volume
 
@@ -52,7 +52,7 @@ class BinlogVolume(Volume):
         self._sealed = False
         """Whoever wrote writes no more, and who follows has what is committed."""
         super().__init__(folder, name, fleet, system, loop)
-        self.verbs = {"until": self._until, "position": self._position, "age": self._age, "seal": self._seal}
+        self.verbs = {"until": self._until, "position": self._position, "age": self._age}
         loop.later(_KEEP_TIMES_S, self._keep_times)
 
     def _source(self) -> Source:
@@ -166,12 +166,8 @@ class BinlogVolume(Volume):
             self.trail = Trail(position, timeline)
             self.committed = position
 
-    def _seal(self, said: dict[str, Any]) -> Promise[dict[str, Any]]:
-        """Before a reader becomes the writer: nothing more is taken from the one before, nor acknowledged to it. The answer is `status`."""
-        self.upstream.detach()
-        return self.loop.run_task(self._settle())
-
     def _settle(self) -> Task[dict[str, Any]]:
+        """(What is acknowledged is whole transactions: more than those need not become durable.)"""
         until = time.monotonic() + _SETTLE_S
         while self.tracker.durable < self.hot.end and time.monotonic() < until:
             yield self.loop.sleep(0.001)
@@ -179,27 +175,40 @@ class BinlogVolume(Volume):
         self._sealed = True
         return self.status()
 
-    def admit_writer(self, system: str, timeline: int, history: Callable[[], Task[bytes]]) -> Task[None]:
-        yield from super().admit_writer(system, timeline, history)
+    def admit_writer(self, system: str, timeline: int, history: Callable[[], Task[bytes]]) -> Task[int]:
+        sent = yield from super().admit_writer(system, timeline, history)
         self._sealed = False
+        return sent
 
-    def _admit_turn(self, timeline: int, history: bytes) -> Task[None]:
-        """A promoted writer: its timeline begins where it had repeated the log to. Raises Fenced where it lacks what was acknowledged."""
-        switch, turns = int(history), self.lineage.turns
-        if switch > self.tracker.durable:
-            raise Fenced(f"the writer has {switch - self.tracker.durable} bytes of the log that the volume does not have")
-        if switch < turns[-1].start:
-            raise Fenced(f"timeline {timeline} does not follow from the volume's ({turns[-1].timeline})")
-        self.commit()
-        if self.written and switch < self.committed:
-            raise Fenced(f"the writer lacks {self.committed - switch} bytes of what was acknowledged")
-        self.trail.cut(switch)
-        self.trail.timeline = timeline
-        self.committed = switch
-        self.times.cut(switch)
-        self.readers.drop(switch)
-        self._turn(self.lineage.grown(Turn(timeline, switch)), (turns[-1].timeline, switch))
-        yield from ()
+    def _admit_turns(self, timeline: int, history: bytes, attempt: int) -> Task[int]:
+        """A promoted writer: its timeline begins where it had repeated the log to. A volume that we follow may have turned more than once:
+        what came between comes first. Raises Fenced where the writer lacks what was acknowledged."""
+        begins = dict(msgspec.json.decode(history, type=list[tuple[int, int]]))
+        while (newest := self.lineage.newest.timeline) < timeline:
+            following = min(number for number in begins if number > newest)
+            switch = begins[following]
+            if switch > self.hot.end:
+                return newest
+            while self.tracker.durable < switch:
+                yield from self._moment(attempt)
+            self.commit()
+            if self.written and switch < self.committed:
+                raise Fenced(f"the writer lacks {self.committed - switch} bytes of what was acknowledged")
+            before = self.lineage
+            if not self.written:  # (a fork may be taken to before its origin turned)
+                before = Lineage(tuple(turn for turn in before.turns if turn.start <= switch))
+            if not before.turns or switch < before.newest.start or (self.written and newest not in begins):
+                raise Fenced(f"timeline {timeline} does not follow from the volume's ({newest})")
+            self._begin_turn(before, Turn(following, switch))
+        return timeline
+
+    def _begin_turn(self, before: Lineage, turn: Turn) -> None:
+        self.trail.cut(turn.start)
+        self.trail.timeline = turn.timeline
+        self.committed = turn.start
+        self.times.cut(turn.start)
+        self.readers.drop(turn.start)
+        self._turn(before.grown(turn), (before.newest.timeline, turn.start))
 
     # what is asked and told
 

@@ -16,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from fogbank.engines import processes
 
+_AUTHORITY_KEY = "ca.key"
 _YEARS = 10
 _SKEW = datetime.timedelta(days=1)
 
@@ -30,16 +31,21 @@ class Certificates(NamedTuple):
 
 def make(folder: Path, addresses: Iterable[str], names: Iterable[str] = ()) -> Certificates:
     """The certificates below a folder. The authority is made once; the server's anew when it does not cover an address or a name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    authority_key = folder / "ca.key"
-    if not (files.authority.exists() and authority_key.exists()):
-        _authority(files.authority, authority_key)
+    files = Certificates(authority(folder), folder / "server.pem", folder / "server.key")
     wanted = {x509.IPAddress(ipaddress.ip_address(each)) for each in addresses} | {x509.DNSName(each) for each in names}
     had = _covered(files.chain) if files.key.exists() else set()
     if not had or not wanted <= had:
-        _server(files, authority_key, sorted(wanted | had, key=repr))
+        _server(files, folder / _AUTHORITY_KEY, sorted(wanted | had, key=repr))
     return files
+
+
+def authority(folder: Path) -> Path:
+    """The authority's certificate, made where there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, key_path = folder / "ca.pem", folder / _AUTHORITY_KEY
+    if not (path.exists() and key_path.exists()):
+        _authority(path, key_path)
+    return path
 
 
 def _covered(chain: Path) -> set[x509.GeneralName]:

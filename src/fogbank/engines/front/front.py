@@ -14,6 +14,7 @@ from .link import Link
 from .table import Endpoint, Table
 
 _TELL_S = 0.5
+_AGAIN_S = 1.0
 
 
 class Front:
@@ -25,6 +26,9 @@ class Front:
         self.keys: dict[bytes, Callable[[], Coroutine[Any, Any, None]]] = {}
         self._doors: dict[tuple[str, int], Door] = {}
         self._back: dict[str, BackDoor] = {}
+        self._barred: set[tuple[str, int]] = set()
+        """Places of the table that somebody else listens on: tried again now and then, told once."""
+        self._again: asyncio.TimerHandle | None = None
         self._certified: tuple[object, ...] = ()
         self._tables: asyncio.Queue[Table] = asyncio.Queue()
         self._told: dict[str, Any] = {}
@@ -49,6 +53,8 @@ class Front:
             self.link.tell({"say": "table", "endpoints": len(self._doors)})
 
     async def _become(self, table: Table) -> None:
+        if self._again is not None:
+            self._again.cancel()
         self._certify(table)
         for place in [place for place, door in self._doors.items() if _other(door.endpoint, table.endpoints.get(place))]:
             self._doors.pop(place).close()
@@ -58,6 +64,9 @@ class Front:
                     self._doors[place].update(endpoint)
             else:
                 await self._open(endpoint)
+        self._barred &= set(table.endpoints)
+        if self._barred:
+            self._again = asyncio.get_running_loop().call_later(_AGAIN_S, self._tables.put_nowait, table)
         for cluster in [cluster for cluster, back in self._back.items() if table.back_doors.get(cluster) != back.folder]:
             await self._back.pop(cluster).close()
         for cluster, folder in table.back_doors.items():
@@ -65,13 +74,16 @@ class Front:
                 await self._open_back(cluster, folder)
 
     async def _open(self, endpoint: Endpoint) -> None:
-        door = opened(self, endpoint)
+        door, place = opened(self, endpoint), (endpoint.address, endpoint.port)
         try:
             await door.open()
         except OSError as why:
-            self.link.problem(f"Cannot listen on {endpoint.name}: {why.strerror}.", endpoint=endpoint.name, cluster=endpoint.cluster)
+            if place not in self._barred:
+                self._barred.add(place)
+                self.link.problem(f"Cannot listen on {endpoint.name}: {why.strerror}.", endpoint=endpoint.name, cluster=endpoint.cluster)
         else:
-            self._doors[endpoint.address, endpoint.port] = door
+            self._barred.discard(place)
+            self._doors[place] = door
 
     async def _open_back(self, cluster: str, folder: str) -> None:
         back = BackDoor(cluster, folder, self.link)

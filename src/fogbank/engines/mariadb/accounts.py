@@ -11,7 +11,6 @@ import hashlib
 
 SUPERUSER = "rdsadmin"
 REPLICATION = "rdsrepladmin"
-RESERVED = frozenset({SUPERUSER, REPLICATION, "mariadb.sys", "rdsproxyadmin", "rds_superuser_role"})
 IAM_PLUGIN = "AWSAuthenticationPlugin"
 
 ROLES = (
@@ -24,17 +23,44 @@ ROLES = (
 )
 """What Aurora lets an account do beyond the database, granted as roles."""
 
-MASTER = (
-    "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, CREATE TEMPORARY TABLES,"
-    " LOCK TABLES, EXECUTE, REPLICATION SLAVE, BINLOG MONITOR, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT,"
-    " TRIGGER, DELETE HISTORY, SLAVE MONITOR"
+_EVERYWHERE = "SELECT, RELOAD, PROCESS, SHOW DATABASES, SHOW VIEW, CREATE USER, REPLICATION SLAVE, BINLOG MONITOR, SLAVE MONITOR"
+_IN_DATABASES = (
+    "INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW,"
+    " CREATE ROUTINE, ALTER ROUTINE, EVENT, TRIGGER, DELETE HISTORY"
 )
-"""All that may be done to data and accounts; not SUPER, FILE, SHUTDOWN, nor what else reaches the machine, the log or read-only servers."""
+"""What the master user may: all that can be done to data and accounts; not SUPER, FILE, SHUTDOWN, nor what else reaches the machine, the
+log or read-only servers. What writes it may in every database (`%`) but `mysql`: a server takes the first entry of `mysql.db` that fits,
+and for that database it is the house's, which is for everybody and allows nothing."""
+
+
+def house(secret: str) -> list[str]:
+    """The statements that make the house's own accounts, whatever was done to them."""
+    proof = f"IDENTIFIED VIA mysql_native_password USING '{native(secret)}'"
+    superuser, replication = f"'{SUPERUSER}'@'localhost'", f"'{REPLICATION}'@'localhost'"
+    return [
+        *(f"CREATE USER IF NOT EXISTS {name} {proof}" for name in (superuser, replication)),
+        *(f"ALTER USER {name} {proof} REQUIRE NONE ACCOUNT UNLOCK PASSWORD EXPIRE NEVER" for name in (superuser, replication)),
+        f"GRANT ALL PRIVILEGES ON *.* TO {superuser} WITH GRANT OPTION",
+        f"GRANT REPLICATION SLAVE, BINLOG MONITOR, CONNECTION ADMIN ON *.* TO {replication}",  # (it gets in when clients have all)
+        f"GRANT SELECT ON mysql.rds_timelines TO {replication}",
+        *(f"CREATE ROLE IF NOT EXISTS {role} WITH ADMIN {superuser}" for role in ROLES),
+        *(f"REPLACE INTO mysql.roles_mapping VALUES ('localhost', '{SUPERUSER}', '{role}', 'Y')" for role in ROLES),
+        "REPLACE INTO mysql.db (Host, Db, User) VALUES ('localhost', 'mysql', ''), ('%', 'mysql', '')",
+        "FLUSH PRIVILEGES",
+    ]
+
+
+HOUSE = (
+    "SELECT MD5(CONCAT((SELECT COALESCE(GROUP_CONCAT(Priv ORDER BY User), '') FROM mysql.global_priv"
+    f" WHERE Host = 'localhost' AND User IN ('{SUPERUSER}', '{REPLICATION}')),"
+    f" (SELECT COUNT(*) FROM mysql.db WHERE User = '' AND Db = 'mysql' AND Drop_priv = 'N'),"
+    f" (SELECT COUNT(*) FROM mysql.tables_priv WHERE User = '{REPLICATION}')))"
+)
+"""Gives another value when somebody did something to the house's own accounts."""
 
 
 def first(secret: str, system: str) -> list[str]:
     """The statements that make an installed data directory the template."""
-    own = native(secret)
     return [
         "CREATE DATABASE IF NOT EXISTS mysql",
         "USE mysql",
@@ -42,15 +68,10 @@ def first(secret: str, system: str) -> list[str]:
         "DELETE FROM mysql.proxies_priv",
         "DELETE FROM mysql.global_priv WHERE User = 'root'",
         "FLUSH PRIVILEGES",
-        f"CREATE OR REPLACE USER '{SUPERUSER}'@'localhost' IDENTIFIED VIA mysql_native_password USING '{own}'",
-        f"GRANT ALL PRIVILEGES ON *.* TO '{SUPERUSER}'@'localhost' WITH GRANT OPTION",
-        f"CREATE OR REPLACE USER '{REPLICATION}'@'localhost' IDENTIFIED VIA mysql_native_password USING '{own}'",
-        f"GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO '{REPLICATION}'@'localhost'",
         "CREATE TABLE mysql.rds_timelines (timeline BIGINT UNSIGNED PRIMARY KEY, begins BIGINT UNSIGNED NOT NULL,"
         " system VARCHAR(64) NOT NULL, attached INT UNSIGNED NOT NULL) ENGINE=InnoDB",
         f"INSERT INTO mysql.rds_timelines VALUES (0, 0, '{system}', 0)",
-        f"GRANT SELECT ON mysql.rds_timelines TO '{REPLICATION}'@'localhost'",
-        *(f"CREATE ROLE IF NOT EXISTS {role} WITH ADMIN '{SUPERUSER}'@'localhost'" for role in ROLES),
+        *house(secret),
     ]
 
 
@@ -60,7 +81,8 @@ def master(user: str, password: str, *, new: bool) -> list[str]:
     made = f"CREATE USER IF NOT EXISTS {name}" if new else f"ALTER USER {name}"
     return [
         f"{made} IDENTIFIED VIA mysql_native_password USING '{native(password)}'",
-        f"GRANT {MASTER} ON *.* TO {name} WITH GRANT OPTION",
+        f"GRANT {_EVERYWHERE} ON *.* TO {name} WITH GRANT OPTION",
+        f"GRANT {_IN_DATABASES} ON `%`.* TO {name} WITH GRANT OPTION",
         *(f"GRANT {role} TO {name} WITH ADMIN OPTION" for role in ROLES if new),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,9 @@ from fogbank.engines.spec import Column, Refused, Result, Statement
 T = TypeVar("T")
 _THREADS = ThreadPoolExecutor(64, thread_name_prefix="mariadb")
 _IDLE = 4
+_LASTING = "SET SESSION wait_timeout = 31536000, max_statement_time = 0"
+"""Whatever parameters say of clients."""
+_RESET_CONNECTION = 0x1F
 _BINARY = 63
 """The character set of what is no text."""
 _NAMES = {
@@ -55,6 +59,16 @@ class Connection:
 
         await threaded(lambda: _quietly(kill))
 
+    @property
+    def ended(self) -> bool:
+        """Whether the server has closed it, or says something unasked."""
+        wire: Any = self._wire
+        return not wire.open or bool(select.select([wire._sock], [], [], 0)[0])
+
+    async def reset(self) -> bool:
+        """Makes it as it was when it was new: whether that was done."""
+        return await threaded(lambda: _reset(self._wire))
+
     async def close(self) -> None:
         """What is open in it is rolled back."""
         await threaded(lambda: _quietly(self._wire.close))
@@ -66,13 +80,20 @@ class Connection:
 
 async def connect(socket: Path, user: str = "", password: str = "", database: str = "") -> Connection:
     """A connection; user "": the superuser. Raises Refused."""
+    first = None
     if not user:
-        user, password = SUPERUSER, secret(socket)
+        user, password, first = SUPERUSER, secret(socket), _LASTING
 
     def open_() -> pymysql.Connection[Any]:
         try:
             return pymysql.connect(
-                unix_socket=str(socket), user=user, password=password, database=database or None, charset="utf8mb4", autocommit=True
+                unix_socket=str(socket),
+                user=user,
+                password=password,
+                database=database or None,
+                charset="utf8mb4",
+                autocommit=True,
+                init_command=first,
             )
         except (pymysql.MySQLError, OSError) as problem:
             raise _refused(problem) from None
@@ -131,6 +152,20 @@ async def threaded(work: Callable[[], T]) -> T:
 def _quietly(work: Callable[[], Any]) -> None:
     with contextlib.suppress(pymysql.MySQLError, OSError):
         work()
+
+
+def _reset(wire: Any) -> bool:
+    """The server leaves role and database: where those are other ones, it is not as it was."""
+    try:
+        wire._execute_command(_RESET_CONNECTION, b"")
+        wire._read_ok_packet()
+        wire.set_character_set("utf8mb4")
+        wire.autocommit(True)
+        with wire.cursor() as cursor:
+            cursor.execute("select current_role() is null and database() <=> %s", [wire.db])
+            return bool(cursor.fetchone() == (1,))
+    except (pymysql.MySQLError, OSError):
+        return False
 
 
 def _run(wire: pymysql.Connection[Any], statement: Statement) -> Result:

@@ -23,8 +23,7 @@ def rows(found: list[tuple[str, ...]]) -> list[list[object]]:
     """Name, default, type, least, most, allowed values, whether it can be set while it runs, whether at all, description."""
     made: list[list[object]] = []
     for name, default, kind, least, most, allowed, fixed, comment in found:
-        ours = settings.fixed(name) or name.startswith(("wsrep", "rpl_semi_sync", "ssl", "tls", "plugin", "replicate", "report"))
-        modifiable = not ours and not name.endswith(_PLACES)
+        modifiable = not settings.fixed(name) and not name.endswith(_PLACES)
         dynamic = fixed == "NO"
         made.append([name, default or "", kind, str(least), str(most), allowed, int(dynamic), int(modifiable), " ".join(comment.split())])
     return made

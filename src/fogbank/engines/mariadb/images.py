@@ -80,9 +80,9 @@ class Image(NamedTuple):
         return cls(folder, rest.timeline, rest.position, rest.system, rest.at_ms)
 
 
-def begins(image: Image) -> int:
+def begins(image: Image) -> tuple[int, int]:
     """From where on a node that is made from it needs the log."""
-    return image.position
+    return image.timeline, image.position
 
 
 def wall_ms() -> int:

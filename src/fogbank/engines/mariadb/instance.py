@@ -8,16 +8,17 @@ import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from fogbank.engines import layers
 from fogbank.engines.kinds import Until
 from fogbank.engines.mariadb import accounts, images, parameters, replica, settings
 from fogbank.engines.mariadb.accounts import literal, quoted
-from fogbank.engines.mariadb.connections import Pool
+from fogbank.engines.mariadb.connections import Pool, secret
 from fogbank.engines.mariadb.images import Image, Rest, copy
 from fogbank.engines.mariadb.programs import Binaries
 from fogbank.engines.mariadb.replica import Place
-from fogbank.engines.processes import Process, give, spawn
+from fogbank.engines.processes import Process, give
 from fogbank.engines.spec import Failed, Refused, Result
 
 _START_S = 120.0
@@ -39,7 +40,13 @@ class Instance:
         self._loop = loop
         self._pool = Pool(self.socket)
         self._settings: dict[str, str] = {}
+        self._started_with: dict[str, str] = {}
+        """The settings that the process was started with."""
         self._upstream: Path | None = None
+        self._own = ""
+        """What the house's accounts are like (`accounts.HOUSE`)."""
+        self._sequence = 0
+        """The number of the last transaction that the writer was seen to have logged."""
         self._rest: Rest | None = None
         """What the data directory was when it was started on."""
 
@@ -67,7 +74,7 @@ class Instance:
                 await replica.feed(self._pool, upstream, _after(rest), target)
             if target is not None:
                 if target > _after(rest):
-                    await replica.reach(self._pool, upstream, target)
+                    await replica.reach(self._pool, upstream, target, target)
                 await self._take_over(upstream)
         elif not rest.writes:
             fresh = rest.file == 0
@@ -75,13 +82,15 @@ class Instance:
 
     async def _launch(self, *, reads: bool) -> None:
         file = settings.write(self.folder, self._settings, reads=reads)
+        self._started_with = self._settings
+        self._write_first()
         log = self.folder / "log" / "mysql-error.log"
         command: list[str | Path] = [self._binaries.server, f"--defaults-file={file}", *self._binaries.options]
-        self.process = process = spawn(command, self._loop, log=log, environment=self._binaries.environment)
+        self.process = process = layers.spawn(self.folder, command, self._loop, log=log, environment=self._binaries.environment)
         end = self._loop.time() + _START_S
         while True:
             with contextlib.suppress(Refused):
-                await self._pool.run("SELECT 1")
+                self._own = (await self._pool.run(accounts.HOUSE)).rows[0][0]
                 return
             if not process.alive:
                 self.process = None
@@ -90,6 +99,14 @@ class Instance:
                 self.kill()
                 raise Failed(f"MariaDB did not start within {_START_S:.0f} s: {settings.last(log)}")
             await asyncio.sleep(_POLL_S)
+
+    def _write_first(self) -> None:
+        """What it runs before it lets anybody in: nothing keeps the house out."""
+        file = settings.first(self.folder)
+        file.touch(mode=0o600)
+        statements = ("SET sql_log_bin = 0", *accounts.house(secret(self.socket)))
+        file.write_text("".join(f"{statement};\n" for statement in statements))
+        give(file)
 
     def _prepare_folders(self) -> None:
         for name, mode in (("socket", 0o700), ("log", 0o755), ("tmp", 0o700)):
@@ -191,6 +208,7 @@ class Instance:
             f"SET STATEMENT gtid_seq_no = {int(sequence.rows[0][0]) + 1} FOR"
             f" INSERT INTO mysql.rds_timelines VALUES ({timeline}, {position}, {literal(self._rest.system)}, 0)"
         )
+        self._sequence = 0
         self._rest = Rest(timeline, position, file, 4, self._rest.system, images.wall_ms(), writes=True)
 
     async def _reset(self, file: int) -> None:
@@ -223,36 +241,53 @@ class Instance:
         now = await replica.progress(self._pool)
         if now is None:
             return 0.0
+        if not now.applying and now.why:
+            self._give_up(f"the log cannot be repeated: {now.why}")
         await replica.again(self._pool, self._upstream, now)
         found = await replica.ask(self._upstream, "age", file=now.place.file, offset=now.place.offset)
         return float(found["ms"])
 
     async def connections(self) -> int:
         """Clients that are connected."""
+        if self._upstream is None:
+            await self._guard()
         house = f"'{accounts.SUPERUSER}', '{accounts.REPLICATION}', 'system user', 'event_scheduler'"
         found = await self._pool.run(f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER NOT IN ({house})")
         return int(found.rows[0][0])
+
+    async def _guard(self) -> None:
+        """What a client may do that has CREATE USER and RELOAD: the house's accounts are put right; after RESET MASTER nothing more can be
+        acknowledged, so that it is time for another writer."""
+        own, log = (await self._pool.run(f"SELECT ({accounts.HOUSE}), @@gtid_binlog_pos")).rows[0]
+        if own != self._own:
+            for statement in accounts.house(secret(self.socket)):
+                await self._pool.run(statement)
+            self._own = (await self._pool.run(accounts.HOUSE)).rows[0][0]
+        sequence = int(log.rpartition("-")[2] or 0)
+        if sequence < self._sequence:
+            self._give_up("its binlog was reset")
+        self._sequence = sequence
+
+    def _give_up(self, why: str) -> NoReturn:
+        """It cannot be mended, so it ends: whoever watches it makes it anew."""
+        if self.process is not None:
+            self.process.tell(signal.SIGKILL)
+        raise Failed(why)
 
     # settings, accounts, SQL
 
     async def apply(self, given: Mapping[str, str]) -> tuple[str, ...]:
         """Other parameters: those that can be set now are; the names of those that wait for a restart. Raises Failed."""
         before, self._settings = self._settings, dict(given)
-        pending: list[str] = []
-        for name in sorted(before.keys() | given.keys()):
-            if before.get(name) == given.get(name):
-                continue
-            if settings.fixed(name):
-                continue
+        for name in _differing(before, given):
             if not parameters.dynamic(name):
-                pending.append(name)
                 continue
             value = parameters.expression(name, given.get(name))
             try:
                 await self._pool.run(f"SET GLOBAL {quoted(name)} = {value}")
             except Refused as problem:
                 raise Failed(f"{name} cannot be {given.get(name)}: {problem}") from None
-        return tuple(pending)
+        return tuple(name for name in _differing(self._started_with, given) if not parameters.dynamic(name))
 
     async def prepare(self, user: str, password: str, database: str, *, iam: bool) -> None:
         """The master user, with this password; with the first one its database. Nothing is written where nothing changes.
@@ -290,7 +325,7 @@ async def image(base: Image, upstream: Path, until: Until, folder: Path, binarie
         target = await one._target(upstream, until)
         assert target is not None
         await replica.feed(one._pool, upstream, _after(rest), target)
-        await replica.reach(one._pool, upstream, target)
+        await replica.reach(one._pool, upstream, target, target)
         await one.stop("fast")
     finally:
         one.kill()
@@ -310,6 +345,11 @@ def _forget_relays(data: Path) -> None:
         (data / name).unlink(missing_ok=True)
     for path in data.glob("relay.*"):
         path.unlink() if path.is_file() else shutil.rmtree(path)
+
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """The parameters that are not the same, but the house's."""
+    return [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name) and not settings.fixed(name)]
 
 
 def _on(value: str) -> bool:

@@ -13,6 +13,7 @@ from fogbank.engines.mariadb.settings import BINLOG
 from fogbank.engines.spec import Failed
 
 _STUCK_S = 30.0
+_IDLE = "has read all relay log"
 
 
 class Place(NamedTuple):
@@ -53,12 +54,14 @@ async def feed(sql: Pool, upstream: Path, start: Place, until: Place | None = No
 
 
 class Progress(NamedTuple):
-    """Where a fed server is. `port`: of the volume's process as it knows it; `connected`: it gets the log; `why`: what keeps it."""
+    """Where a fed server is. `port`: of the volume's process as it knows it; `asking`: it gets the log, or tries to; `applying`: it repeats
+    it; `busy`: there is more of it to repeat; `why`: what keeps it."""
 
     place: Place
     port: int
-    connected: bool
+    asking: str
     applying: bool
+    busy: bool
     why: str
 
 
@@ -70,11 +73,13 @@ async def progress(sql: Pool) -> Progress | None:
     found = dict(zip((column.name for column in result.columns), result.rows[0], strict=True))
     why = found["Last_SQL_Error"] or found["Last_IO_Error"] or ""
     place = Place.of(found["Relay_Master_Log_File"], int(found["Exec_Master_Log_Pos"]))
-    return Progress(place, int(found["Master_Port"]), found["Slave_IO_Running"] == "Yes", found["Slave_SQL_Running"] == "Yes", why)
+    applying = found["Slave_SQL_Running"] == "Yes"
+    busy = applying and _IDLE not in (found["Slave_SQL_Running_State"] or "")
+    return Progress(place, int(found["Master_Port"]), found["Slave_IO_Running"], applying, busy, why)
 
 
-async def reach(sql: Pool, upstream: Path, target: Place) -> Place:
-    """Waits until all up to a place is repeated. Raises Failed where it cannot go on."""
+async def reach(sql: Pool, upstream: Path, target: Place, until: Place | None = None) -> Place:
+    """Waits until all up to a place is repeated; and nothing after `until`. Raises Failed where it cannot go on."""
     loop = asyncio.get_running_loop()
     since, before = loop.time(), Place(0, 0)
     while True:
@@ -83,23 +88,23 @@ async def reach(sql: Pool, upstream: Path, target: Place) -> Place:
             raise Failed("the server is not fed by a volume")
         if now.place >= target:
             return now.place
-        if now.place > before:
+        if now.place > before or now.busy:  # (one statement may take long)
             since, before = loop.time(), now.place
         elif not now.applying and now.why:
             raise Failed(f"the log cannot be repeated: {now.why}")
         elif loop.time() - since > _STUCK_S:
             raise Failed(f"the log was repeated up to {now.place} of {target} and no further. {now.why}".strip())
-        await again(sql, upstream, now)
+        await again(sql, upstream, now, until)
         await sql.run(f"SELECT MASTER_POS_WAIT('{target.name}', {target.offset}, 1)")
 
 
-async def again(sql: Pool, upstream: Path, now: Progress) -> None:
-    """The volume's process is another one, at another port: connects there."""
+async def again(sql: Pool, upstream: Path, now: Progress, until: Place | None = None) -> None:
+    """Connects anew where it was refused, or the volume's process is another one, at another port."""
     port = int((upstream / "port").read_text())
-    if now.connected or port == now.port:
+    if now.asking == "Yes" or (port == now.port and (now.asking != "No" or not now.why)):
         return
-    await stop(sql)
-    await feed(sql, upstream, now.place)
+    place = await stop(sql)  # (what had come was repeated meanwhile)
+    await feed(sql, upstream, place or now.place, until)
 
 
 async def stop(sql: Pool) -> Place | None:

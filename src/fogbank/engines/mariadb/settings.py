@@ -54,6 +54,14 @@ _HOUSE = {
 }
 
 
+_OURS = (
+    "gtid_", "slave_", "relay_log", "max_relay_log", "replicate", "report", "rpl_semi_sync", "wsrep", "ssl", "tls", "plugin", "sql_slave",
+    "init_slave", "sql_log_bin", "log_bin_compress", "encrypt_binlog", "binlog_alter_two_phase", "read_binlog_speed", "master_verify",
+    "skip_grant", "innodb_read_only", "innodb_force_recovery", "proxy_protocol", "extra_max_connections",
+)  # fmt: skip
+"""What begins like this is about the log and its readers, or about who may come in."""
+
+
 def server_id(folder: Path) -> int:
     """A number for a server: the same one after a restart."""
     return crc32(str(folder.resolve()).encode()) | 1
@@ -67,6 +75,7 @@ def write(folder: Path, given: Mapping[str, str], *, reads: bool) -> Path:
         "pid_file": folder / "socket" / "pid",
         "tmpdir": folder / "tmp",
         "secure_file_priv": folder / "tmp",
+        "init_file": first(folder),
         "general_log_file": folder / "log" / "mysql-general.log",
         "slow_query_log_file": folder / "log" / "mysql-slowquery.log",
         "server_id": server_id(folder),
@@ -74,16 +83,25 @@ def write(folder: Path, given: Mapping[str, str], *, reads: bool) -> Path:
     }
     if reads:
         own["event_scheduler"] = "OFF"
-    lines = {**_DEFAULTS, **given, **_HOUSE, **own}
+    lines = {**_DEFAULTS, **{name: value for name, value in given.items() if not fixed(name)}, **_HOUSE, **own}
     path = folder / "my.cnf"
     path.write_text("[mariadbd]\n" + "".join(f"{name} = {_line(value)}\n" for name, value in lines.items()))
     path.chmod(0o644)
     return path
 
 
+def first(folder: Path) -> Path:
+    """The statements that a server runs first."""
+    return folder / "first.sql"
+
+
 def fixed(name: str) -> bool:
     """Whether a parameter is the house's."""
-    return name in _HOUSE or name in ("datadir", "socket", "pid_file", "tmpdir", "secure_file_priv", "server_id")
+    return (
+        name in _HOUSE
+        or name.startswith(_OURS)
+        or name in ("datadir", "socket", "pid_file", "tmpdir", "secure_file_priv", "init_file", "server_id")
+    )
 
 
 def last(log: Path) -> str:

@@ -13,9 +13,10 @@ from fogbank.engines.front.lending import Exhausted, Lending
 
 from . import packets
 from .packets import Greeting
+from .relay import INTERNAL_USERS
 from .server import NOT_OURS, OURS, Key, Refused, Server, opened
 from .session import Session
-from .welcome import INTERNAL_USERS, Client, greet
+from .welcome import Client, greet
 
 
 async def admit(door: Door, channel: Channel) -> None:

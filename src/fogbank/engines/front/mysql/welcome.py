@@ -10,9 +10,7 @@ from fogbank.engines.front.door import Door, Unreachable
 
 from . import iam, packets
 from .packets import Greeting, Response
-from .relay import Relay
-
-INTERNAL_USERS = ("rdsadmin", "rdsrepladmin", "mariadb.sys", "rdsproxyadmin")
+from .relay import INTERNAL_USERS, Relay
 
 
 class Client:
