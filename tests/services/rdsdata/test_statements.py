@@ -192,3 +192,41 @@ def test_timeout(cloud: Any, run: Any, shop: Any, databases: Any, refused: Any) 
         while shop.execute("select 1 from pg_stat_activity where query like 'select pg_sleep(60)%'").fetchone():
             pass
         databases.ended.clear()
+
+
+def test_each_by_itself(run: Any, refused: Any) -> None:
+    """Statements in a row share a connection, and find nothing in it of what came before."""
+    pids = {run("select pg_backend_pid()")["records"][0][0]["longValue"] for _ in range(20)}
+    assert len(pids) < 10
+    for sql in (
+        "set work_mem = '77MB'",
+        "create temp table mine (n int)",
+        "prepare question as select 1",
+        "select pg_advisory_lock(5)",
+        "set role pg_monitor",
+        "listen news",
+    ):
+        for _ in range(6):
+            run(sql) if sql != "select pg_advisory_lock(5)" else run("select pg_try_advisory_lock(5)")
+    (row,) = run(
+        "select current_setting('work_mem') = '77MB', to_regclass('mine')::text, (select count(*) from pg_prepared_statements),"
+        " (select count(*) from pg_locks where locktype = 'advisory'), current_user::text"
+    )["records"]
+    assert row == [{"booleanValue": False}, {"isNull": True}, {"longValue": 0}, {"longValue": 0}, {"stringValue": "master"}]
+
+
+def test_databases_are_left(run: Any) -> None:
+    """A connection that lies ready does not keep a database from being dropped."""
+    run("create database other")
+    assert run("select current_database()::text", database="other")["records"] == [[{"stringValue": "other"}]]
+    run("drop database other")
+    assert run("select count(*) from pg_database where datname = 'other'")["records"] == [[{"longValue": 0}]]
+
+
+def test_what_was_left_open(run: Any) -> None:
+    """A transaction that a statement by itself leaves open is not the next one's."""
+    run("create table kept (n int)")
+    for _ in range(5):
+        run("begin")
+        run("insert into kept values (1)")
+    assert run("select count(*) from kept")["records"] == [[{"longValue": 5}]]

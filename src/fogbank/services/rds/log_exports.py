@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from fogbank.kernel.context import Context
-from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, task
-from fogbank.services.rds import linked
+from fogbank.services.rds import linked, log_lines
 from fogbank.services.rds.addresses import cluster_by_id
 from fogbank.services.rds.faults import ENGINES, absent, invalid
 from fogbank.services.rds.state import LOG_PLACES, Cluster, Instance, LogPlace, members
@@ -91,20 +90,5 @@ def _portion(ctx: Context, row: Cluster, instance: Instance, name: str, place: i
 
 
 def _put(ctx: Context, row: Cluster, instance: Instance, kind: str, lines: list[str]) -> None:
-    role = linked.role(row.account, row.region)
     where = f"instance/{instance.name}" if row.plain else f"cluster/{row.name}"
-    stream = {"logGroupName": f"/aws/rds/{where}/{kind}", "logStreamName": instance.name}
-    events = [{"timestamp": ctx.now, "message": line} for line in lines]
-    put = {**stream, "logEvents": events}
-    try:
-        ctx.call("logs", "PutLogEvents", put, acting=role)
-    except ServiceException as refused:
-        if refused.code != "ResourceNotFoundException":
-            raise
-        for operation, members_ in (("CreateLogGroup", {"logGroupName": stream["logGroupName"]}), ("CreateLogStream", stream)):
-            try:
-                ctx.call("logs", operation, members_, acting=role)
-            except ServiceException as there:
-                if there.code != "ResourceAlreadyExistsException":
-                    raise
-        ctx.call("logs", "PutLogEvents", put, acting=role)
+    log_lines.put(ctx, linked.role(row.account, row.region), f"/aws/rds/{where}/{kind}", instance.name, lines)
