@@ -28,6 +28,15 @@ def give(path: Path) -> None:
         os.chown(path, *who)
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, of those that still live."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+        return [int(child) for task in tasks for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 class Process:
     """A child that was started. `ended` is done, with its exit status (negative: the signal), when it is gone."""
 
@@ -84,6 +93,7 @@ def spawn(
     drop: bool = True,
     keep: Sequence[int] = (),
     pipe: bool = False,
+    before: Callable[[], None] | None = None,
 ) -> Process:
     """Starts a program; to be called in the loop's thread.
 
@@ -93,6 +103,7 @@ def spawn(
     drop         not as root
     keep         descriptors that it inherits
     pipe         `stdin` can be written to
+    before       what the child does first
     """
     who = owner() if drop else None
     given = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/tmp", **(environment or {})}
@@ -105,7 +116,7 @@ def spawn(
             env=given,
             pass_fds=keep,
             start_new_session=True,
-            preexec_fn=_before(who, with_parent),
+            preexec_fn=_before(who, with_parent, before),
         )
     return Process(popen, loop)
 
@@ -115,11 +126,13 @@ def python(module: str, *arguments: str | Path) -> list[str | Path]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def _before(who: tuple[int, int] | None, with_parent: int) -> Callable[[], None]:
+def _before(who: tuple[int, int] | None, with_parent: int, first: Callable[[], None] | None) -> Callable[[], None]:
     library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
     parent = os.getpid()
 
     def before() -> None:
+        if first is not None:
+            first()
         if who is not None:
             os.setgroups([])
             os.setgid(who[1])

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
-from fogbank.engines.kinds import Instance
+from fogbank.engines import layers
+from fogbank.engines.kinds import Instance, instance
 from fogbank.engines.processes import give
 from fogbank.engines.spec import Node, NodeState
+from fogbank.engines.volumes import Volume
 
 
 class Running:
@@ -45,6 +47,23 @@ class Running:
         process = self.server.process
         pid = process.pid if process is not None and process.alive else 0
         return NodeState(self.node.id, self.node.zone, self.state, self.writes, self.lag_ms, self.connections, pid, self.pending)
+
+
+def new(node: Node, volume: Volume) -> Running:
+    """A node of a cluster that stands on a volume."""
+    room = volume.room
+    folder = room.folder("volumes", volume.record.name, "nodes", node.id)
+    if not (folder / "aws").is_symlink():  # where SQL functions call AWS: one place for all nodes
+        (folder / "aws").symlink_to(volume.run.resolve() / "aws")
+    return Running(node, instance(volume.kind, room.short(folder), volume.binaries, room.loop), folder)
+
+
+async def fill(one: Running, volume: Volume) -> None:
+    """A node's disk is made from the volume's newest image (of a fork that nobody has opened yet: its only one)."""
+    one.clean = False
+    await asyncio.to_thread(layers.clear, one.folder)
+    image, data = volume.image(volume.newest()), one.folder / "data"
+    await volume.kind.engine.copy(image.folder, data, layers.below(data))
 
 
 async def together(works: Iterable[Awaitable[None]]) -> None:

@@ -68,6 +68,17 @@ class Connection:
         with contextlib.suppress(psycopg.Error):
             await self.raw.cancel_safe(timeout=5.0)
 
+    async def reset(self) -> bool:
+        """Makes it as it was when it was new, where no transaction is open in it: whether that was done."""
+        if self.raw.closed or self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            return False
+        try:
+            await self.raw.execute("discard all")
+        except psycopg.Error:
+            return False
+        self.raw.prepare_threshold = None  # (it would go on to name statements that are gone)
+        return True
+
     async def close(self) -> None:
         """Ends it; what is open in it is rolled back."""
         await self.raw.close()

@@ -13,13 +13,14 @@ import errno
 import fcntl
 import json
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fogbank.engines import processes
+from fogbank.engines import layers, processes
 from fogbank.engines.postgres.control import control, label, lsn
 from fogbank.engines.spec import Failed, Statement
 
@@ -35,6 +36,9 @@ _START_14, _STOP_14 = "select pg_start_backup('fogbank', true, false)", "select 
 _FICLONE = 0x40049409
 _AT_ONCE = 4
 _PIECE_BYTES = 1 << 30
+
+_TABLE = re.compile(r"/(base/\d+|global)/\d+(_[a-z]+)?(\.\d+)?$|\.ibd$")
+"""Files that both engines open for writing, whatever they do: PostgreSQL's relations and InnoDB's tables."""
 
 _OF_A_SERVER = {"postmaster.pid", "postmaster.opts", "standby.signal", "recovery.signal", "promote", _SAYS}
 _OF_A_RUN = {"pg_internal.init", "backup_label", "tablespace_map", "pgstat.stat"}
@@ -73,16 +77,19 @@ class Image(NamedTuple):
         return self
 
 
-def begins(image: Image) -> int:
-    """From where on a node that is made from it needs the log: the start of a segment, at or before its position."""
-    at = label(image.folder)
-    redo = at[1] if at is not None else control(image.folder).redo
-    return redo - redo % SEGMENT_BYTES
+def begins(image: Image) -> tuple[int, int]:
+    """From where on a node that is made from it needs the log: a timeline (maybe an earlier one than its own), a segment's start."""
+    seen = control(image.folder)
+    timeline, redo = label(image.folder) or (seen.timeline, seen.redo)
+    return timeline, redo - redo % SEGMENT_BYTES
 
 
-async def copy(source: Path, target: Path) -> None:
-    """Copies a data directory for a server of its own; owned by `processes.owner()`."""
-    await asyncio.to_thread(_copy, source, target)
+async def copy(source: Path, target: Path, below: Path | None = None) -> None:
+    """Copies a data directory for a server of its own; owned by `processes.owner()`.
+
+    below  where large files may be linked instead (`engines.layers`), if the file system cannot share their blocks
+    """
+    await asyncio.to_thread(_copy, source, target, below=below)
 
 
 async def backup(writer: Instance, folder: Path) -> Image:
@@ -101,18 +108,19 @@ async def backup(writer: Instance, folder: Path) -> Image:
     return Image(folder, begun[0], lsn(end), control(folder).system, time.time_ns() // 1_000_000).keep()
 
 
-def _copy(source: Path, target: Path, *, running: bool = False) -> None:
+def _copy(source: Path, target: Path, *, running: bool = False, below: Path | None = None) -> None:
     """`running`: a server works in `source`: files may vanish or grow meanwhile, and the control file comes last."""
     who = processes.owner()
     keeps = None if running else _last_segment(source)
+    whole = not (source / "PG_VERSION").exists()  # (another engine's: its databases may have any name)
     files: list[tuple[str, str]] = []
-    for inside, there, names in _folders(str(source), str(target)):
+    for inside, there, names in _folders(str(source), str(target), whole):
         os.mkdir(there, 0o700)
         if who is not None:
             os.chown(there, *who)
-        files += [(f"{inside}/{name}", f"{there}/{name}") for name in names if not _left(inside, name, running, keeps)]
+        files += [(f"{inside}/{name}", f"{there}/{name}") for name in names if whole or not _left(inside, name, running, keeps)]
     files.sort(key=lambda pair: pair[0].endswith("/global/pg_control"))
-    one = _Copying(who, running, keeps)
+    one = _Copying(who, running, keeps, _later(source, below, [name for name, _ in files]) if below is not None else {})
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         pieces = [files[n:-1:_AT_ONCE] for n in range(_AT_ONCE)]
         for _ in threads.map(lambda piece: [one.file(*pair) for pair in piece], pieces):
@@ -133,12 +141,12 @@ def _last_segment(source: Path) -> tuple[str, int] | None:
     return f"{seen.timeline:08X}{number >> 8:08X}{number & 0xFF:08X}", min(offset + (64 << 10), SEGMENT_BYTES)
 
 
-def _folders(source: str, target: str) -> Iterator[tuple[str, str, list[str]]]:
+def _folders(source: str, target: str, whole: bool) -> Iterator[tuple[str, str, list[str]]]:
     for inside, folders, names in os.walk(source):
         place = os.path.relpath(inside, source)
-        if place in _EMPTIED:
+        if place in _EMPTIED and not whole:
             folders[:], names = [], []
-        folders[:] = [name for name in folders if not name.startswith("pgsql_tmp")]
+        folders[:] = [name for name in folders if whole or not name.startswith("pgsql_tmp")]
         yield inside, os.path.normpath(os.path.join(target, place)), names
 
 
@@ -155,6 +163,7 @@ class _Copying(NamedTuple):
     who: tuple[int, int] | None
     running: bool
     keeps: tuple[str, int] | None
+    later: dict[str, Path]
 
     def file(self, source: str, target: str) -> None:
         try:
@@ -170,11 +179,27 @@ class _Copying(NamedTuple):
             if self.keeps is not None and source.endswith(self.keeps[0]):
                 _piece(reading, writing, self.keeps[1])
                 os.ftruncate(writing, os.fstat(reading).st_size)
-            elif not _shared(reading, writing):
+            elif _shared(reading, writing):
+                pass
+            elif source in self.later:
+                os.unlink(target)
+                os.link(source, self.later[source])
+            else:
                 _piece(reading, writing, None)
         finally:
             os.close(reading)
             os.close(writing)
+
+
+def _later(source: Path, below: Path, files: Iterable[str]) -> dict[str, Path]:
+    """Files that can wait, if they are enough to be worth it: where they are linked."""
+    sizes = {file: os.path.getsize(file) for file in files if _TABLE.search(file)}
+    large = {file: below / os.path.relpath(file, source) for file, size in sizes.items() if size >= layers.LARGE_BYTES}
+    if sum(sizes[file] for file in large) < layers.ENOUGH_BYTES:
+        return {}
+    for folder in {link.parent for link in large.values()}:
+        folder.mkdir(parents=True, exist_ok=True)
+    return large
 
 
 def _shared(reading: int, writing: int) -> bool:

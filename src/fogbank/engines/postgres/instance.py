@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from fogbank.engines import processes
+from fogbank.engines import layers, processes
 from fogbank.engines.kinds import Until
 from fogbank.engines.postgres import limits, logs, parameters, recovery, roles, settings
-from fogbank.engines.postgres.connections import PORT, Connection, Pool
+from fogbank.engines.postgres.connections import PORT, SUPERUSER, Connection, Pool
 from fogbank.engines.postgres.control import control
 from fogbank.engines.postgres.programs import Binaries
 from fogbank.engines.spec import Failed, Refused, Result, Statement
@@ -113,7 +113,7 @@ class Instance:
         self.pool.forget()
         starting = self.log / logs.STARTING
         starting.unlink(missing_ok=True)
-        self.process = processes.spawn([*nice, *command], self._loop, log=starting, with_parent=signal.SIGQUIT)
+        self.process = layers.spawn(self.folder, [*nice, *command], self._loop, log=starting, with_parent=signal.SIGQUIT)
         await self.until(self._ready, _REPEAT_S if self._standby else _START_S, "did not start")
         self._tidy()
 
@@ -142,8 +142,9 @@ class Instance:
 
     def _write(self) -> None:
         """Its configuration files."""
-        settings.write(self.data / "postgresql.conf", settings.text(self._given, settings.house(self.folder, self.binaries), self._role))
-        settings.write(self.data / "pg_hba.conf", roles.TRUSTING if self.trusting else roles.admission(self._iam))
+        data = layers.inside(self.data, self.process)
+        settings.write(data / "postgresql.conf", settings.text(self._given, settings.house(self.folder, self.binaries), self._role))
+        settings.write(data / "pg_hba.conf", roles.TRUSTING if self.trusting else roles.admission(self._iam))
 
     async def _ready(self) -> bool | None:
         """The status line of postmaster.pid: connections are accepted."""
@@ -232,7 +233,7 @@ class Instance:
         if process is None:
             raise Failed(f"{self.folder.resolve().name} does not run")
         async with self._asking() as connection:
-            settings.write(self.data / "promote", "")
+            settings.write(layers.inside(self.data, process) / "promote", "")
             process.tell(signal.SIGUSR1)
 
             async def writes() -> bool | None:
@@ -273,7 +274,7 @@ class Instance:
     @contextlib.asynccontextmanager
     async def _asking(self) -> AsyncIterator[Connection]:
         try:
-            async with self.pool.connection() as connection:
+            async with self.pool.connection(SUPERUSER) as connection:  # its own database: what we ask counts nowhere
                 yield connection
         except (psycopg.Error, Refused) as problem:
             raise Failed(f"{self.folder.resolve().name}: {problem}") from None
@@ -299,7 +300,7 @@ class Instance:
         shared = _shared_memory(self.data)
         if process.alive:
             process.tell(signal.SIGSTOP)  # (it makes no more children)
-            children = _children(process.pid)
+            children = processes.children(process.pid)
             process.tell(signal.SIGKILL)
             for child in children:
                 with contextlib.suppress(ProcessLookupError):
@@ -309,13 +310,6 @@ class Instance:
 
 
 _libc = ctypes.CDLL(None) if os.name == "posix" else None
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
 
 
 def _shared_memory(data: Path) -> int | None:

@@ -39,6 +39,7 @@ def discard(folder: Path, before_ms: int) -> None:
 def complaint(folder: Path) -> str:
     """Why it did not start: the last FATAL or PANIC, or the last lines there are."""
     newest = sorted((path for path in folder.glob("*.log*") if path.stat().st_size), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    last = ""
     for path in newest[:2]:
         with open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - 8192))
@@ -47,4 +48,5 @@ def complaint(folder: Path) -> str:
             if "FATAL:" in lines[at] or "PANIC:" in lines[at]:
                 first = at - 1 if "contains errors" in lines[at] and at else at  # (the line before says which)
                 return " ".join(line.strip() for line in lines[first : at + 3]).split(":  ", 1)[-1]
-    return "it ended without a word"
+        last = last or " ".join(line.strip() for line in lines[-2:])
+    return last or "it ended without a word"

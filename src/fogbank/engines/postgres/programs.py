@@ -30,8 +30,8 @@ _EXTENSIONS_WORDS = (
     " jsonb_plperl lo ltree moddatetime old_snapshot orafce pageinspect pg_bigm pg_buffercache pg_cron pg_freespacemap pg_hint_plan"
     " pg_partman pg_prewarm pg_proctab pg_repack pg_similarity pg_stat_statements pg_trgm pg_visibility pg_walinspect pgaudit pgcrypto"
     " pglogical pgrouting pgrowlocks pgstattuple pgtap plperl plpgsql pltcl plv8 postgis postgis_raster postgis_tiger_geocoder"
-    " postgis_topology postgres_fdw prefix refint rdkit seg sslinfo tablefunc tcn tds_fdw tsm_system_rows tsm_system_time unaccent uuid-"
-    " ossp vector"
+    " postgis_topology postgres_fdw prefix refint rdkit seg sslinfo tablefunc tcn tds_fdw tsm_system_rows tsm_system_time unaccent"
+    " uuid-ossp vector"
 )
 EXTENSIONS = frozenset(_EXTENSIONS_WORDS.split())
 """Extensions that a master user can create on RDS, where the machine's PostgreSQL has them."""
