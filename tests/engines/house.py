@@ -63,6 +63,19 @@ class Engines:
         actual: Actual = self.do(lambda done: self.databases.converge(wanted, done))
         return actual
 
+    def together(self, *wanted: Cluster) -> None:
+        """Several clusters at once."""
+        done = [self.loop.create_future() for _ in wanted]
+
+        async def all_of_them() -> None:
+            for one, future in zip(wanted, done, strict=True):
+                self.databases.converge(one, future.set_result)
+            for result in await asyncio.gather(*done):
+                if isinstance(result, Exception):
+                    raise result
+
+        self.run(all_of_them(), 60)
+
     def wait_for(self, condition: Callable[[], Any], timeout_s: float = 20) -> Any:
         """Polls until it is true."""
         pause = threading.Event()

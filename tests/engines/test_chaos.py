@@ -15,18 +15,24 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
 
-from fogbank.engines.spec import Node
+from fogbank.engines.spec import Endpoint, Failed, Node
 
 from .house import Engines, cluster
 
 ACCOUNTS, EACH, CLIENTS = 20, 1000, 4
+ENDPOINTS = {engine: (Endpoint(0, port, "writer"), Endpoint(1, port, "reader")) for engine, port in (("postgres", 5432), ("mariadb", 3306))}
 WORD = "correct horse"
 
 
 class Bank:
     """Clients that move money, and readers that count it, until they are told to stop."""
+
+    engine = "postgres"
+    problems: tuple[type[Exception], ...] = (psycopg.Error,)
+    numbers = f"generate_series(0, {ACCOUNTS - 1}) numbers(n)"
 
     def __init__(self, host: str, reader: str, seed: int) -> None:
         self.host, self.reader, self.seed = host, reader, seed
@@ -44,7 +50,7 @@ class Bank:
         chance = random.Random(self.seed * 100 + number)
         count = 0
         while not self.over.is_set():
-            with contextlib.suppress(psycopg.Error), self.connect(self.host) as connection:
+            with contextlib.suppress(*self.problems), self.connect(self.host) as connection:
                 while not self.over.is_set():
                     count += 1
                     name, (one, other) = f"{number}-{count}", chance.sample(range(ACCOUNTS), 2)
@@ -57,7 +63,7 @@ class Bank:
 
     def _count(self, host: str) -> None:
         while not self.over.is_set():
-            with contextlib.suppress(psycopg.Error), self.connect(host) as connection:
+            with contextlib.suppress(*self.problems), self.connect(host) as connection:
                 while not self.over.is_set():
                     total = connection.execute("select sum(balance), count(*) from account").fetchone()
                     connection.rollback()
@@ -65,6 +71,24 @@ class Bank:
                     if total != (ACCOUNTS * EACH, ACCOUNTS):
                         self.wrong.append(f"{host}: {total}")
                     self.over.wait(0.01)
+
+
+class Wire(pymysql.connections.Connection):
+    """A connection of PyMySQL that one speaks with as with psycopg's."""
+
+    def execute(self, statement: str, values: Any = None) -> Any:
+        cursor = self.cursor()
+        cursor.execute(statement, values)
+        return cursor
+
+
+class MariaBank(Bank):
+    engine = "mariadb"
+    problems = (pymysql.MySQLError, OSError)
+    numbers = f"(select seq n from seq_0_to_{ACCOUNTS - 1}) numbers"
+
+    def connect(self, host: str) -> Any:
+        return Wire(host=host, port=3306, user="ada", password=WORD, database="app", connect_timeout=10)
 
 
 class Misfortune:
@@ -76,7 +100,7 @@ class Misfortune:
         self.fleet = engines.room._fleets["us-east-1"].result()
 
     def strike(self) -> tuple[str, Callable[[], None]]:
-        what = self.chance.choice(("node", "pause", "zone", "partition", "writer", "volume", "slow"))
+        what = self.chance.choice(("node", "pause", "zone", "partition", "cut_zone", "writer", "freeze", "volume", "stall", "slow"))
         return what, getattr(self, f"_{what}")()
 
     def _node(self) -> Callable[[], None]:
@@ -97,11 +121,20 @@ class Misfortune:
     def _partition(self) -> Callable[[], None]:
         return self._fault({"partition": True}, {"partition": False})
 
+    def _cut_zone(self) -> Callable[[], None]:
+        undo = [self._fault({"partition": True}, {"partition": False}, number) for number in self.fleet.zone(self.chance.choice("abc"))]
+
+        def mend() -> None:
+            for one in undo:
+                one()
+
+        return mend
+
     def _slow(self) -> Callable[[], None]:
         return self._fault({"slow": 30}, {"slow": 0})
 
-    def _fault(self, on: dict[str, Any], off: dict[str, Any]) -> Callable[[], None]:
-        number = self.chance.randrange(6)
+    def _fault(self, on: dict[str, Any], off: dict[str, Any], number: int = -1) -> Callable[[], None]:
+        number = self.chance.randrange(6) if number < 0 else number
 
         def make(what: dict[str, Any]) -> None:
             with contextlib.suppress(Exception):  # the node may be dead
@@ -111,19 +144,37 @@ class Misfortune:
         return lambda: make(off)
 
     def _writer(self) -> Callable[[], None]:
-        actual = self.engines.on_loop(lambda: self.engines.databases.look(self.name))
-        for node in actual.nodes:
-            if node.writes and node.pid:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(node.pid, signal.SIGKILL)
+        self._tell(self._pid_of_writer(), signal.SIGKILL)
         return lambda: None
 
+    def _freeze(self) -> Callable[[], None]:
+        pid = self._pid_of_writer()
+        self._tell(pid, signal.SIGSTOP)
+        return lambda: self._tell(pid, signal.SIGCONT)
+
     def _volume(self) -> Callable[[], None]:
+        self._tell(self._pid_of_volume(), signal.SIGKILL)
+        return lambda: None
+
+    def _stall(self) -> Callable[[], None]:
+        pid = self._pid_of_volume()
+        self._tell(pid, signal.SIGSTOP)
+        return lambda: self._tell(pid, signal.SIGCONT)
+
+    def _pid_of_writer(self) -> int:
+        actual = self.engines.on_loop(lambda: self.engines.databases.look(self.name))
+        return next((node.pid for node in actual.nodes if node.writes), 0)
+
+    def _pid_of_volume(self) -> int:
         volume = self.engines.on_loop(lambda: self.engines.databases._runners[self.name].volume)
         process = volume.process if volume is not None else None
-        if process is not None and process.alive:
-            os.kill(process.pid, signal.SIGKILL)
-        return lambda: None
+        return process.pid if process is not None and process.alive else 0
+
+    @staticmethod
+    def _tell(pid: int, what: int) -> None:
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, what)
 
 
 @pytest.fixture(scope="module")
@@ -133,17 +184,22 @@ def engines() -> Iterator[Engines]:
     made.close()
 
 
+@pytest.mark.parametrize("of", [Bank, MariaBank])
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
-def test_a_bank_in_trouble(engines: Engines, seed: int, request: pytest.FixtureRequest) -> None:
+def test_a_bank_in_trouble(engines: Engines, seed: int, of: type[Bank], request: pytest.FixtureRequest) -> None:
     """Money is conserved, and nothing that was acknowledged is lost, whatever dies."""
-    name = f"bank{seed}"
-    engines.converge(cluster(name, nodes=(Node("n1", "a"), Node("n2", "b"))))
+    name = f"{of.engine}{seed}"
+    try:
+        engines.converge(cluster(name, engine=of.engine, endpoints=ENDPOINTS[of.engine], nodes=(Node("n1", "a"), Node("n2", "b"))))
+    except Failed as why:
+        pytest.skip(str(why))
     host, reader = (engines.on_loop(lambda slot=slot: engines.databases.address(slot)) for slot in (0, 1))
-    bank = Bank(host, reader, seed)
+    bank = of(host, reader, seed)
     with bank.connect(host) as connection:
         connection.execute("create table account(id int primary key, balance int not null)")
-        connection.execute("create table transfer(name text primary key)")
-        connection.execute("insert into account select n, %s from generate_series(0, %s) n", (EACH, ACCOUNTS - 1))
+        connection.execute("create table transfer(name varchar(40) primary key)")
+        connection.execute(f"insert into account select n, {EACH} from {bank.numbers}")
+        connection.commit()
     misfortune = Misfortune(engines, name, seed)
     for thread in bank.threads:
         thread.start()
@@ -170,7 +226,7 @@ def test_a_bank_in_trouble(engines: Engines, seed: int, request: pytest.FixtureR
                 there = {row[0] for row in connection.execute("select name from transfer").fetchall()}
                 assert connection.execute("select sum(balance) from account").fetchone() == (ACCOUNTS * EACH,)
             break
-        except psycopg.OperationalError:
+        except bank.problems:
             assert time.monotonic() < deadline
     lost = [name for name in bank.acknowledged if name not in there]
     assert lost == [], story

@@ -160,13 +160,13 @@ def test_volumes_of_branches_that_are_gone(engines: Engines) -> None:
     engines.converge(cluster("sw"))
     engines.do(lambda done: engines.databases.drop("sw", done))
     engines.branches = [(1, 0)]
-    engines.converge(cluster("st"))
+    engines.converge(cluster("sx"))
     names = asyncio.run_coroutine_threadsafe(sweep(engines.room, {1, 2}), engines.loop).result(30)
     assert names == ["v-sw-7"]
     assert not (engines.room.root / "volumes" / "v-sw-7").exists()
     with connect(engines, 0) as writer:
         writer.execute("create table t(n int primary key)")
-    engines.do(lambda done: engines.databases.drop("st", done))
+    engines.do(lambda done: engines.databases.drop("sx", done))
 
 
 def test_a_volume_that_is_gone(engines: Engines) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,14 +20,13 @@ TWO = (Node("n1", "a"), Node("n2", "b"))
 
 
 @pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
-    folder = tmp_path_factory.mktemp("a-data-directory-with-a-long-name-" + "as-a-user-may-have-it-" * 4)
-    for parent in (folder, *folder.parents):
-        if parent.owner() == Path.home().owner() and len(parent.parts) > 2:
-            parent.chmod(0o711)
+def engines() -> Iterator[Engines]:
+    folder = Path(tempfile.mkdtemp(prefix="a-data-directory-with-a-long-name-" + "as-a-user-may-have-it-" * 4))
+    folder.chmod(0o711)
     made = Engines(folder / "databases")
     yield made
     made.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def ask(engines: Engines, slot: int, sql: str) -> int:

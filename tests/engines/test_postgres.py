@@ -71,7 +71,7 @@ def test_concurrent_calls_share_one_template(stage: Stage, tmp_path_factory: pyt
         first, *others = await asyncio.gather(*asked)
         assert others == [first, first]
         assert await postgres.template(folder, postgres.binaries(), asyncio.get_running_loop()) == first
-        assert postgres.begins(first) == first.position
+        assert postgres.begins(first) == (first.timeline, first.position)
 
     stage.run(test)
 
@@ -264,13 +264,23 @@ def test_results_have_types(stage: Stage) -> None:
     stage.run(test)
 
 
+def test_complaints(tmp_path: Path) -> None:
+    """Why a server did not start is its last FATAL; where there is none, the last lines that it wrote."""
+    assert logs.complaint(tmp_path) == "it ended without a word"
+    (tmp_path / logs.STARTING).write_text("fine\ninitdb: could not look up effective user ID 1234: user does not exist\n")
+    assert logs.complaint(tmp_path) == "fine initdb: could not look up effective user ID 1234: user does not exist"
+    (tmp_path / f"{logs.PREFIX}.1").write_text('LOG:  starting\nFATAL:  could not open "x"\nLOG:  bye\n')
+    assert logs.complaint(tmp_path) == 'could not open "x" LOG:  bye'
+
+
 def test_logs(stage: Stage) -> None:
     """The log is in RDS's form, can be read in pieces, and old files go."""
 
     async def test() -> None:
         node = await stage.node("a", log_statement="all")
         await rows(node, "select 'seen'")
-        line = f":rdsadmin@postgres:[{await node.one('select pg_backend_pid()')}]:LOG:  statement: select 'seen'"
+        ((pid,),) = await rows(node, "select pg_backend_pid()")
+        line = f":rdsadmin@postgres:[{pid}]:LOG:  statement: select 'seen'"
         ((name, _, at_ms),) = logs.files(node.log)
 
         async def told() -> str | None:  # (the collector writes when it gets to it)
@@ -321,7 +331,8 @@ def test_a_system_postgresql(stage: Stage) -> None:
         stage.template = await postgres.template(stage.folder, stage.binaries, asyncio.get_running_loop())
         node = await stage.node("a")
         boss = await master(node)
-        await do(boss, "create extension pageinspect")
+        for name in ("pageinspect", "uuid-ossp", "pgcrypto"):
+            await do(boss, f'create extension "{name}"')
         assert await refused(boss, "select pg_read_file('/etc/passwd')") == "42501"
         reader = await stage.reader("b", node)
         await do(boss, "create table t (n int)")

@@ -18,7 +18,7 @@ from .postgres_stage import Stage, caught_up, position, rows
 
 
 async def count(node: Instance) -> int:
-    return int(await node.one("select count(*) from t"))
+    return int((await node.sql("select count(*) from t")).rows[0][0])
 
 
 async def filled(stage: Stage, name: str = "writer", **settings: str) -> Instance:
@@ -193,7 +193,7 @@ def test_an_image_is_brought_forward(stage: Stage) -> None:
             stage.template, writer.socket, until, stage.folder / "made", stage.binaries, asyncio.get_running_loop()
         )
         assert image.position <= until.position
-        assert postgres.begins(image) <= image.position
+        assert postgres.begins(image) <= (image.timeline, image.position)
         assert image == Image.of(image.folder)
         other = await stage.reader("other", writer, image, until=until)
         assert await count(other) >= 2000

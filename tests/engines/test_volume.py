@@ -333,7 +333,7 @@ def test_failover(stage: Stage) -> None:
         old.kill()
         clients.socket = None
         acknowledged = set(clients.acknowledged)
-        durable = (await volume.ask("status"))["durable"]
+        durable = (await volume.ask("seal"))["durable"]
         await heir.reach(1, durable)
         assert await heir.promote() == 2
         await volume.follow(heir)

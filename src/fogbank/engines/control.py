@@ -14,6 +14,10 @@ from fogbank.engines.spec import Failed
 Heard = Callable[[dict[str, Any]], None]
 
 
+class Fenced(Failed):
+    """Whoever was to be followed may not write to this volume, and never will."""
+
+
 class Control:
     """A connection to a process's control socket. `heard` gets what it says unasked (`{"event": ...}`)."""
 
@@ -54,7 +58,7 @@ class Control:
         except TimeoutError:
             raise Failed(f"{do}: no answer after {timeout_s:.0f} s") from None
         if "error" in found:
-            raise Failed(str(found["error"]))
+            raise (Fenced if found.get("fenced") else Failed)(str(found["error"]))
         return found
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:

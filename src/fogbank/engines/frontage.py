@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fogbank.engines.front import certificates
+from fogbank.engines.masters.pair import Pair
 from fogbank.engines.processes import Process, python, spawn
 from fogbank.engines.room import Room
 from fogbank.engines.runner import Runner
@@ -22,11 +23,12 @@ from fogbank.engines.spec import Done, Endpoint
 
 
 class Frontage:
-    """See the module. `asked(question, done)` answers what the front wants to know."""
+    """See the module. `asked(question, done)` answers what the front wants to know; `barred(cluster, why)` hears what it cannot do."""
 
-    def __init__(self, room: Room, asked: Callable[[dict[str, Any], Done], None]) -> None:
+    def __init__(self, room: Room, asked: Callable[[dict[str, Any], Done], None], barred: Callable[[str, str], None]) -> None:
         self._room = room
         self._asked = asked
+        self._barred = barred
         self._process: Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -35,7 +37,11 @@ class Frontage:
         self.connections: dict[str, int] = {}
         """Endpoint ("address:port") -> connections of clients, as the front last said."""
 
-    def show(self, runners: Iterable[Runner], address: Callable[[int], str]) -> None:
+    def authority(self) -> str:
+        """The certificate (PEM) of the authority that signs those of all endpoints."""
+        return certificates.authority(self._room.folder("certificates")).read_text()
+
+    def show(self, runners: Iterable[Runner | Pair], address: Callable[[int], str]) -> None:
         """Has the front route by what runs now."""
         self._table = table(runners, address)
         addresses = sorted({endpoint["address"] for endpoint in self._table["endpoints"]})
@@ -85,6 +91,8 @@ class Frontage:
                 self._send({"answer": number, **({"error": str(result)} if isinstance(result, Exception) else result or {})})
 
             self._asked(said, done)
+        elif said.get("say") == "problem":
+            self._barred(said.get("cluster", ""), said["problem"])
         elif said.get("say") == "counts":
             self.connections = said["connections"]
 
@@ -96,7 +104,7 @@ class Frontage:
             await self._process.end(signal.SIGTERM, 3.0)
 
 
-def table(runners: Iterable[Runner], address: Callable[[int], str]) -> dict[str, Any]:
+def table(runners: Iterable[Runner | Pair], address: Callable[[int], str]) -> dict[str, Any]:
     """The routing table: which endpoint leads to which sockets."""
     endpoints: list[dict[str, Any]] = []
     runners = list(runners)
@@ -122,7 +130,7 @@ def table(runners: Iterable[Runner], address: Callable[[int], str]) -> dict[str,
     return {"endpoints": endpoints, "back_doors": {r.id: str(r.volume.run) for r in runners if r.volume is not None and r.running}}
 
 
-def _targets(runner: Runner, endpoint: Endpoint) -> list[Running]:
+def _targets(runner: Runner | Pair, endpoint: Endpoint) -> list[Running]:
     """The nodes behind an endpoint, as it is now."""
     there = [one for one in runner.running.values() if one.state == "running" and not runner.held]
     members = [one for one in there if not endpoint.nodes or one.node.id in endpoint.nodes]

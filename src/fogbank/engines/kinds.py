@@ -55,17 +55,19 @@ class Instance(Protocol):
 
 
 class Kind(NamedTuple):
-    """An engine. `volume`: the module of its volume's process; `own`: the house's own database ("": whatever there is)."""
+    """An engine. `volume`: the module of its volume's process; `own`: the house's own database ("": whatever there is); `dated`: its
+    volume's process knows what was durable at an instant (`until`)."""
 
     name: str
     engine: Any
     volume: str
     own: str = ""
+    dated: bool = False
 
 
-_KINDS = {
+_KINDS: dict[str, tuple[Any, ...]] = {
     "postgres": ("fogbank.engines.postgres", "fogbank.engines.volume", "rdsadmin"),
-    "mariadb": ("fogbank.engines.mariadb", "fogbank.engines.binlog", ""),
+    "mariadb": ("fogbank.engines.mariadb", "fogbank.engines.binlog", "", True),
 }
 
 

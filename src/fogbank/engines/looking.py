@@ -25,6 +25,8 @@ async def look(runner: Runner) -> Actual:
     if volume is not None and volume.control is not None:
         with contextlib.suppress(Failed):
             state = await volume.state()
+            if runner.followed is not None:
+                state = state._replace(lag_ms=await runner.lag.seen(runner.followed, (state.timeline, state.durable)))
     version = str(volume.binaries.version) if volume is not None else wanted.version
     runner.actual = Actual(runner.id, version, runner.writer, tuple(one.seen() for one in runner.running.values()), state)
     return runner.actual

@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fogbank.engines.kinds import Until, instance
+from fogbank.engines import following
+from fogbank.engines.control import Fenced
+from fogbank.engines.kinds import Until
 from fogbank.engines.looking import coalesce_when_long, look
 from fogbank.engines.parallel import Pages
-from fogbank.engines.running import Running, together
+from fogbank.engines.running import Running, fill, new, together
 from fogbank.engines.spec import Actual, Cluster, Failed, Node
 from fogbank.engines.volumes import Volume
 
 Notice = Callable[[str, dict[str, Any]], None]
 _LOOK_S, _AGAIN_S = 0.5, 15.0
 """So long at most it is until what could not be mended is tried again."""
-_CAUGHT_UP_S, _POLL_S = 30.0, 0.01
 
 
 class Runner:
@@ -43,6 +43,9 @@ class Runner:
         self.pages = Pages(self)
         self._find = volumes
         self._followed = followed
+        self.followed: Volume | None = None
+        """The volume that this one's repeats."""
+        self.lag = following.Lag()
         self._repeats = ""
         self._cut = False
         """The volume's process went away, and nobody has told another one yet what it is to follow."""
@@ -85,6 +88,8 @@ class Runner:
         self.volume.heard = self._heard
         await self._rejoin()
         await self._follow(wanted.follows)
+        if self.followed is not None:
+            await following.caught_up(self.volume, self.followed)
         self._bury()
         there = {node.id: node for node in wanted.nodes}
         for one in [one for id, one in self.running.items() if id not in there]:
@@ -93,7 +98,9 @@ class Runner:
         asked = wanted.writer if self._obeyed != wanted.writer or not self.writer else self.writer
         if asked and asked not in there:
             raise Failed(f"{asked} is no node of the cluster")
-        if asked and asked != self.writer:
+        if not asked:
+            await self._retire()
+        elif asked != self.writer:
             await self._write_from(there[asked])
         self._obeyed = wanted.writer
         readers = [node for node in wanted.nodes if node.id != self.writer]
@@ -101,9 +108,7 @@ class Runner:
         await together(self._set(self.running[node.id], node) for node in wanted.nodes if node.id in self.running)
         if self.writer:
             await self.running[self.writer].server.prepare(wanted.user, wanted.password, wanted.database, iam=wanted.iam)
-            await together(self._caught_up(self.running[node.id]) for node in readers if node.id in self.running)
-        elif wanted.follows:
-            await self._repeated(wanted.follows)
+        if self.writer or wanted.follows:
             await together(self._caught_up(self.running[node.id]) for node in readers if node.id in self.running)
         self.held = False
         if self._looking is None:
@@ -114,25 +119,30 @@ class Runner:
         assert self.volume is not None
         if other == self._repeats:
             return
+        self._repeats, self.followed = "", None
         if other:
             followed: Volume = await self._followed(other)
-            await followed.open()
-            await self.volume.ask("follow", socket=str(followed.run), port=5432)
+            try:
+                await following.follow(self.volume, followed)
+            except Fenced as problem:
+                await self._begin_anew(followed)
+                self._notice("resynchronized", {"why": str(problem)})
+            self.followed = followed
         else:
             await self.volume.ask("detach")
         self._repeats = other
 
-    async def _repeated(self, other: str) -> None:
-        """Waits until the volume has all that the one that it follows has now. Raises Failed."""
+    async def _begin_anew(self, followed: Volume) -> None:
+        """The volume goes, and all that was made from it; another one begins with what the one has that it repeats."""
         assert self.volume is not None
-        followed: Volume = await self._followed(other)
-        wanted = await followed.ask("status")
-        for _ in range(int(_CAUGHT_UP_S / _POLL_S)):
-            status = await self.volume.ask("status")
-            if (status["timeline"], status["durable"]) >= (wanted["timeline"], wanted["durable"]):
-                return
-            await asyncio.sleep(_POLL_S)
-        raise Failed("the volume does not catch up with the one that it follows")
+        assert self.wanted is not None
+        await self._stop_nodes()
+        await self.volume.forget()
+        self.volume.room.volumes.pop(self.volume.record.name, None)
+        self.volume = await self._find(self.wanted)
+        self.volume.heard = self._heard
+        await following.follow(self.volume, followed)
+        await following.caught_up(self.volume, followed)
 
     def _settings(self, node: Node) -> dict[str, str]:
         assert self.wanted is not None
@@ -167,31 +177,31 @@ class Runner:
 
     async def _write_from(self, node: Node) -> None:
         """This node writes from now on: it is promoted where it reads, made where it is not there."""
-        old = self.running.get(self.writer)
         one = self.running.get(node.id)
-        if one is not None and one.state == "running" and (old is not None or self.writer == ""):
-            if old is not None:
-                old.expected, old.state = True, "stopped"
-                self._routes()
-                await old.server.stop("fast")
-                self._lose(old)
+        await self._retire()
+        if one is not None and one.state == "running":
             await self._promote(one)
-            return
+        else:
+            await self._make_writer(node)
+
+    async def _retire(self) -> None:
+        """Whoever writes stops: all that it wrote is on the volume then."""
+        old = self.running.get(self.writer)
         if old is not None:
             await self._stop(old)
             self._lose(old)
-        await self._make_writer(node)
+            old.clean = False  # (another one may write before it does again)
 
-    async def _caught_up(self, one: Running) -> None:
-        """Waits until a reader has all that is durable now."""
+    async def _caught_up(self, one: Running, asked: str = "status") -> None:
+        """Waits until a reader has all that is durable now; with "seal", and nothing more comes from whoever wrote."""
         assert self.volume is not None
-        status = await self.volume.ask("status")
+        status = await self.volume.ask(asked)
         await one.server.reach(int(status["timeline"]), int(status["durable"]))
 
     async def _promote(self, one: Running) -> None:
         """A reader becomes the writer. Everything that was acknowledged is on the volume, which it has read to its end: nothing is lost."""
         with self._trying(one):
-            await self._caught_up(one)
+            await self._caught_up(one, "seal")
             await one.server.promote()
             await self._attach(one)
 
@@ -224,7 +234,7 @@ class Runner:
         until = Until(*record.until) if record.until is not None else Until(int(status["timeline"]), int(status["durable"]))
         newest = self.volume.newest()
         empty = newest.template and (newest.timeline, newest.position) >= (until.timeline, until.position)
-        await self._fill(one)
+        await fill(one, self.volume)
         await one.server.start(one.settings, upstream=None if empty else self.volume.run, until=None if empty else until)
         self._watch_process(one)
         await self._attach(one)
@@ -242,9 +252,10 @@ class Runner:
     # readers
 
     async def _read_from(self, node: Node) -> None:
+        assert self.volume is not None
         one = self.running[node.id] = self._new(node)
         with self._trying(one):
-            await self._fill(one)
+            await fill(one, self.volume)
             await self._start_reader(one)
 
     @contextlib.contextmanager
@@ -271,25 +282,9 @@ class Runner:
 
     def _new(self, node: Node) -> Running:
         assert self.volume is not None
-        room = self.volume.room
-        folder = room.folder("volumes", self.volume.record.name, "nodes", node.id)
-        if not (folder / "aws").is_symlink():  # where SQL functions call AWS: one place for all nodes
-            (folder / "aws").symlink_to(self.volume.run.resolve() / "aws")
-        one = Running(node, instance(self.volume.kind, room.short(folder), self.volume.binaries, room.loop), folder)
+        one = new(node, self.volume)
         one.settings = self._settings(node)
         return one
-
-    async def _fill(self, one: Running) -> None:
-        """Its disk is made from the volume's newest image (of a fork that nobody has opened yet: its only one)."""
-        assert self.volume is not None
-        for name in ("data", "clean"):
-            path = one.folder / name
-            if path.is_dir():
-                await asyncio.to_thread(shutil.rmtree, path)
-            else:
-                path.unlink(missing_ok=True)
-        image = self.volume.image(self.volume.newest())
-        await self.volume.kind.engine.copy(image.folder, one.folder / "data")
 
     async def _stop(self, one: Running) -> None:
         one.expected, one.state = True, "stopped"
@@ -304,11 +299,15 @@ class Runner:
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
+        await self._stop_nodes()
+        self.held, self._cut, self._repeats, self.followed = True, False, "", None
+
+    async def _stop_nodes(self) -> None:
         await self.pages.close()
         for one in sorted(self.running.values(), key=lambda one: one.writes):
             await self._stop(one)
         self.running.clear()
-        self.writer, self.held, self._cut = "", True, False
+        self.writer = ""
 
     def _lose(self, one: Running) -> None:
         """A node that is not there any more."""
@@ -328,7 +327,7 @@ class Runner:
         if self.volume is not None:
             await self.volume.close()
             self.volume = None
-            self._repeats, self._cut, self._obeyed = "", False, ""
+            self._obeyed = ""
 
     # what happens by itself
 
@@ -347,7 +346,8 @@ class Runner:
         self._spawn(self._mend())
 
     def _heard(self, said: dict[str, Any]) -> None:
-        if said["event"] == "gone" and not self.closed and self.volume is not None and self.running:
+        lost = said["event"] == "gone" or (self._repeats and said.get("fenced"))
+        if lost and not self.closed and self.volume is not None and self.running:
             self._cut = True
             self._spawn(self._mend())
 

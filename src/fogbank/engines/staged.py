@@ -85,7 +85,7 @@ async def _durable(volume: Volume) -> tuple[int, int, int, int]:
 
 
 async def _image(volume: Volume, folder: Path, image: Kept) -> Piece:
-    start = volume.kind.engine.begins(volume.image(image))
+    _, start = volume.kind.engine.begins(volume.image(image))
     file = folder / f"image-{image.number}"
     source = volume.image_folder(image)
 
@@ -117,7 +117,7 @@ async def _read(volume: Volume, epoch: int, span: tuple[int, int, int]) -> tuple
     for number in range(len(ZONES)):
         try:
             async with _node(volume, number) as node:
-                if (await node.open(volume.record.name)).epoch < epoch:
+                if (await node.open(volume.log)).epoch < epoch:
                     continue
                 content = bytearray()
                 while piece := await node.read(timeline, start + len(content), end - start - len(content)):

@@ -71,6 +71,8 @@ class Record(msgspec.Struct):
     until  how far the first writer repeats the log (a fork that nobody has opened yet); None: all of it
     window_ms  what is older may go
     staged  as far the log, and all images before, lie elsewhere too: nothing later goes; None: nobody stages it
+    log  its name on the storage nodes, where it is not `name` (they take a name once, and a volume that repeats another may begin anew)
+    heir  another volume has all that was acknowledged here, and goes on with it
     """
 
     name: str
@@ -85,6 +87,8 @@ class Record(msgspec.Struct):
     window_ms: int = 24 * 3_600_000
     region: str = ""
     staged: tuple[int, int] | None = None
+    log: str = ""
+    heir: str = ""
 
 
 class Volume:
@@ -98,10 +102,17 @@ class Volume:
         self.folder = room.folder("volumes", record.name)
         self.control: Control | None = None
         self.process: Process | None = None
+        self.gated = False
+        """Its process begins with a closed gate: no commit is acknowledged before it is told up to where (`ask("gate", position=...)`)."""
         self.heard: Callable[[dict[str, Any]], None] = lambda said: None
         self._run: Path | None = None
         self._lock = asyncio.Lock()
         self._coalescing = asyncio.Lock()
+
+    @property
+    def log(self) -> str:
+        """Its name on the storage nodes."""
+        return self.record.log or self.record.name
 
     # made, kept and found
 
@@ -127,11 +138,9 @@ class Volume:
 
     async def repeat(self, name: str, region: str) -> Volume:
         """A new volume, on the storage nodes of a region, that begins with our newest image: to follow us."""
-        await self.open()
-        if self.newest().timeline != int((await self.ask("status"))["timeline"]):
-            await self.coalesce()  # who follows begins on the timeline that goes on
         base = self.newest()
         record = Record(name, self.record.engine, self.record.version, self.record.system, wall_ms(), [base], region=region)
+        record.log = f"{name}-{record.born_ms:x}"
         made = Volume(self.room, self.kind, self.binaries, record)
         await asyncio.to_thread(_share, self.image_folder(base), made.image_folder(base))
         made.save()
@@ -151,10 +160,13 @@ class Volume:
             images = [image for image in self.record.images if (image.timeline, image.position) <= (timeline, position)]
         else:
             images = [image for image in self.record.images if not at_ms or image.at_ms <= at_ms]
+            if at_ms and self.kind.dated:
+                there = await self.ask("until", position=position, at_ms=at_ms)
+                timeline, position, at_ms = int(there["timeline"]), int(there["position"]), 0
         if not images:
             raise TooOld("that is longer ago than is kept of this volume")
         base = max(images, key=lambda image: (image.timeline, image.position))
-        until = (timeline, position, at_ms if not point else 0)
+        until = (timeline, position, at_ms)
         record = Record(
             name,
             self.record.engine,
@@ -185,13 +197,13 @@ class Volume:
             for span in state.spans:
                 start, end = ends.get(span.timeline, (span.start, span.end))
                 ends[span.timeline] = min(start, span.start), max(end, span.end)
-        first = self.kind.engine.begins(self.image(base))
+        _, first = self.kind.engine.begins(self.image(base))
         found = [(number, max(start, first), end) for number, (start, end) in sorted(ends.items())]
         return [span for span in found if span[1] < span[2]]
 
     async def everywhere(self, do: Callable[[Connection], Awaitable[Any]], *, create: bool = False) -> dict[int, Any]:
         """Does something with the volume on the storage nodes. Raises Failed where fewer than four can."""
-        return await everywhere((await self.room.fleet(self.record.region)).folder, self.record.name, do, create=create)
+        return await everywhere((await self.room.fleet(self.record.region)).folder, self.log, do, create=create)
 
     def save(self) -> None:
         """Writes the record down."""
@@ -226,7 +238,7 @@ class Volume:
                 await self.process.end(signal.SIGKILL)
             for stale in ("control", "ready", ".s.PGSQL.5432", "volume.sock"):
                 (self.run / stale).unlink(missing_ok=True)
-            settings = {"volume": self.record.name, "fleet": str(fleet.folder)}
+            settings = {"volume": self.log, "fleet": str(fleet.folder), "gated": self.gated}
             (self.run / "settings.json").write_bytes(msgspec.json.encode(settings))
             self.process = spawn(python(self.kind.volume, self.run), self.room.loop, log=self.folder / "process.log", drop=False)
             control = Control(self.run / "control", self._hear)
@@ -234,8 +246,8 @@ class Volume:
             self.control = control
             if not self.record.begun:
                 first = self.record.images[0]
-                position = first.position if first.template else self.kind.engine.begins(self.image(first))
-                await control.ask("begin", timeline=first.timeline, position=position, system=self.record.system)
+                begins = (first.timeline, first.position) if first.template else self.kind.engine.begins(self.image(first))
+                await control.ask("begin", timeline=begins[0], position=begins[1], system=self.record.system)
                 await self._wait_until_begun()
                 self.record.begun = True
                 self.save()
@@ -287,7 +299,7 @@ class Volume:
     async def adopt(self, image: Image, at_ms: int, *, share: bool = False) -> Kept:
         """Keeps an image that was made. `share`: its files are linked, else they are taken."""
         number = max((one.number for one in self.record.images), default=0) + 1
-        kept = Kept(number, image.timeline, image.position, at_ms, share)
+        kept = Kept(number, image.timeline, image.position, at_ms, share, await asyncio.to_thread(_size, image.folder))
         target = self.image_folder(kept)
         target.parent.mkdir(mode=0o711, exist_ok=True)
         if share:
@@ -355,8 +367,7 @@ class Volume:
         if marked is None:
             await self.open()
             status = await self.ask("status")
-            size = await asyncio.to_thread(_size, self.image_folder(self.newest()))
-            marked = Marked(int(status["timeline"]), int(status["durable"]), wall_ms(), size)
+            marked = Marked(int(status["timeline"]), int(status["durable"]), wall_ms(), self.newest().bytes)
             self.record.points[name] = marked
             self.save()
         return Point(name, marked.at_ms, marked.bytes)
@@ -371,10 +382,9 @@ class Volume:
         status = await self.ask("status")
         durable = int(status["durable"])
         copies = sum(1 for node in status["nodes"] if node["up"] and node["acknowledged"] >= durable)
-        size = await asyncio.to_thread(_size, self.image_folder(self.newest()))
         return VolumeState(
             self.record.name,
-            size + max(0, durable - self.newest().position),
+            self.newest().bytes + max(0, durable - self.newest().position),
             int(status["timeline"]),
             durable,
             copies,

@@ -27,6 +27,9 @@ def main(folder: Path, kind: type[Volume] = Volume) -> None:
     loop = Loop()
     volume = kind(folder, settings["volume"], Path(settings["fleet"]), settings.get("system", ""), loop)
 
+    if settings.get("gated"):
+        volume.upstream.gate = 0
+
     def serve() -> None:
         control = Control(folder / "control", loop, volume)
         volume.noticed = control.tell

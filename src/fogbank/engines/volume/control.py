@@ -14,6 +14,7 @@ from typing import Any
 
 from fogbank.engines.volume import loop as events
 from fogbank.engines.volume.loop import Loop, Promise
+from fogbank.engines.volume.replication import Fenced
 from fogbank.engines.volume.volume import Limit, Volume
 
 _USER = "rdsadmin"
@@ -39,12 +40,30 @@ def _detach(volume: Volume, said: Said) -> Said:
     return {}
 
 
+def _seal(volume: Volume, said: Said) -> Promise[Said]:
+    return volume.seal()
+
+
+def _gate(volume: Volume, said: Said) -> Said:
+    volume.upstream.gate = int(said["position"]) if "position" in said else None
+    volume.upstream.feedback()
+    return {}
+
+
 def _limit(volume: Volume, said: Said) -> Said:
     volume.hold(Limit(int(said["timeline"]), int(said["position"])) if "position" in said else None)
     return {}
 
 
-VERBS: dict[str, Verb] = {"status": _status, "begin": _begin, "follow": _follow, "detach": _detach, "limit": _limit}
+VERBS: dict[str, Verb] = {
+    "status": _status,
+    "begin": _begin,
+    "follow": _follow,
+    "detach": _detach,
+    "seal": _seal,
+    "gate": _gate,
+    "limit": _limit,
+}
 
 
 class Control:
@@ -150,11 +169,7 @@ class Caller:
         if isinstance(result, dict):
             self.say({"id": number, **result})
         else:
-            result.then(
-                lambda done: self.say(
-                    {"id": number, **(done.value or {})} if done.error is None else {"id": number, "error": str(done.error)}
-                )
-            )
+            result.then(lambda done: self.say({"id": number, **_answer(done)}))
 
     def _close(self) -> None:
         link, self._link = self._link, None
@@ -162,3 +177,9 @@ class Caller:
             self._loop.leave(link.fileno())
             link.close()
             self._callers.remove(self)
+
+
+def _answer(done: Promise[Any]) -> Said:
+    if done.error is None:
+        return done.value or {}
+    return {"error": str(done.error), "fenced": isinstance(done.error, Fenced)}

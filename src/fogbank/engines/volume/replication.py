@@ -19,7 +19,7 @@ from fogbank.engines.volume.hot import Hot
 from fogbank.engines.volume.loop import Loop, Promise, Task
 from fogbank.engines.volume.messages import FEEDBACK, NEEDED, ServerError
 
-_RETRY_S = 0.01
+_RETRY_S, _LONGER, _LONGEST_RETRY_S = 0.01, 1.1, 0.25
 _PATIENCE_S = 5.0
 _STATUS_S = 1.0
 _BUFFER_BYTES = 1 << 20
@@ -34,6 +34,10 @@ class Fenced(Exception):
     """This writer may not write to this volume."""
 
 
+class Detached(Exception):
+    """It was told to follow somebody else, or nobody, meanwhile."""
+
+
 class Log(Protocol):
     """What the volume is to its writer."""
 
@@ -46,8 +50,8 @@ class Log(Protocol):
         ...
 
     def make_room(self, length: int) -> None: ...
-    def admit_writer(self, system: str, timeline: int, history: Callable[[], Task[bytes]]) -> Task[None]:
-        """Raises Fenced; a newer timeline's history is asked for, and begun."""
+    def admit_writer(self, system: str, timeline: int, history: Callable[[], Task[bytes]]) -> Task[int]:
+        """The timeline that it is to send. Raises Fenced; a newer timeline's history is asked for, and begun."""
         ...
 
     noticed: Callable[..., None]
@@ -58,11 +62,15 @@ class Upstream:
 
     def __init__(self, loop: Loop, log: Log) -> None:
         self.attached = False
+        self.attempt = 0
+        """Another one with each that it is told to follow, or not to."""
+        self.gate: int | None = None
+        """A commit beyond it is not acknowledged, though it is durable; None: every one that is durable is."""
         self._loop = loop
         self._log = log
         self._hot = log.hot
         self._target: tuple[str, int, str] | None = None
-        self._attempt = 0
+        self._retry_s = _RETRY_S
         self._followed: Promise[None] | None = None
         self._socket: socket.socket | None = None
         self._bytes = bytearray(_BUFFER_BYTES)
@@ -78,16 +86,17 @@ class Upstream:
         """Attaches to a writer, and again whenever the connection breaks. Done when attached; fails with Fenced."""
         self.detach()
         self._target = (directory, port, user)
+        self._retry_s = _RETRY_S
         promise = self._followed = Promise()
-        self._try(self._attempt)
+        self._try(self.attempt)
         return promise
 
     def detach(self) -> None:
         """Follows nobody."""
-        self._attempt += 1
+        self.attempt += 1
         self._target = None
         if self._followed is not None:
-            self._followed.fail(Fenced("detached"))
+            self._followed.fail(Detached("detached"))
             self._followed = None
         self._close("detached")
 
@@ -97,19 +106,20 @@ class Upstream:
         if link is None or not self.attached:
             return
         durable = self._log.durable()
-        told = FEEDBACK.pack(b"d", 38, b"r", durable, durable, durable, messages.clock(), 0)
+        passed = durable if self.gate is None else min(durable, self.gate)
+        told = FEEDBACK.pack(b"d", 38, b"r", durable, passed, passed, messages.clock(), 0)
         self._send(told)
 
     # -- attaching
 
     def _try(self, attempt: int) -> None:
-        if attempt != self._attempt or self._target is None:
+        if attempt != self.attempt or self._target is None:
             return
         task = self._loop.run_task(self._attach(*self._target))
         self._loop.later(_PATIENCE_S, lambda: None if task.done else self._close("it does not answer"))
 
         def tried(done: Promise[None]) -> None:
-            if attempt != self._attempt:
+            if attempt != self.attempt:
                 return
             if isinstance(done.error, Fenced):
                 followed, self._followed, self._target = self._followed, None, None
@@ -119,10 +129,13 @@ class Upstream:
                     followed.fail(done.error)
             elif done.error is not None:
                 self._close(str(done.error))
-                self._loop.later(_RETRY_S, lambda: self._try(attempt))
-            elif self._followed is not None:
+                self._loop.later(self._retry_s, lambda: self._try(attempt))
+                self._retry_s = min(self._retry_s * _LONGER, _LONGEST_RETRY_S)
+            else:
+                self._retry_s = _RETRY_S
                 followed, self._followed = self._followed, None
-                followed.keep(None)
+                if followed is not None:
+                    followed.keep(None)
 
         task.then(tried)
 
@@ -142,13 +155,13 @@ class Upstream:
         if system is None or timeline is None:
             raise ServerError("it does not say who it is")
         number = int(timeline)
-        yield from self._log.admit_writer(system.decode(), number, lambda: self._history(number))
-        self._send(messages.query(f"START_REPLICATION PHYSICAL {messages.lsn(self._hot.end)} TIMELINE {number}"))
+        sent = yield from self._log.admit_writer(system.decode(), number, lambda: self._history(number))
+        self._send(messages.query(f"START_REPLICATION PHYSICAL {messages.lsn(self._hot.end)} TIMELINE {sent}"))
         yield from self._until(b"W")
         self._loop.leave(link.fileno())
         self._loop.watch(link.fileno(), self._streaming)
         self.attached, self._paused, self._needed = True, False, (0, 0)
-        self._log.noticed("attached", timeline=number)
+        self._log.noticed("attached", timeline=sent)
         self.feedback()
         self._loop.later(_STATUS_S, lambda: self._status(link))
         self._take(0)
@@ -253,7 +266,7 @@ class Upstream:
             self.feedback()
 
     def _ended(self, kind: bytes, body: bytes) -> None:
-        """The writer stops: it shuts down, or refuses to go on."""
+        """The writer stops: it shuts down, or refuses to go on; or a timeline ends, and the next one is asked for."""
         self._break(str(messages.failure(body)) if kind == b"E" else "it ended the stream")
 
     def _receive(self) -> bool:
@@ -309,7 +322,7 @@ class Upstream:
             self._loop.later(_STATUS_S, lambda: self._status(link))
 
     def _break(self, why: str) -> None:
-        attempt = self._attempt
+        attempt = self.attempt
         was = self.attached
         self._close(why)
         if was:

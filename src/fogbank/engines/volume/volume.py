@@ -21,13 +21,14 @@ from fogbank.engines.volume.loop import Loop, Promise, Task
 from fogbank.engines.volume.nodes import Answer, Copies, Link, State
 from fogbank.engines.volume.quorum import COPIES, WRITE_QUORUM, Lineage, Tracker, Turn
 from fogbank.engines.volume.recovery import recover
-from fogbank.engines.volume.replication import Fenced, Upstream
+from fogbank.engines.volume.replication import Detached, Fenced, Upstream
 from fogbank.engines.volume.serving import Readers
 
 HOT_BYTES = 32 << 20
 LINEAGE = "lineage"
 _READ_BYTES = 512 << 10
 _READ_RETRY_S = 0.02
+_MOMENT_S = 0.002
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -187,10 +188,12 @@ class Volume:
         else:
             self._keep_all()
 
-    def admit_writer(self, system: str, timeline: int, history: Callable[[], Task[bytes]]) -> Task[None]:
-        """A writer wants to write. Raises Fenced where it may not; asks for a newer timeline's history, and begins it."""
+    def admit_writer(self, system: str, timeline: int, history: Callable[[], Task[bytes]]) -> Task[int]:
+        """A writer wants to write, or a volume that we follow has more: the timeline that it is to send. Raises Fenced where it may not;
+        asks for a newer timeline's history, and begins it when all before it is here."""
+        attempt = self.upstream.attempt
         while not self.live:
-            yield self.loop.sleep(_READ_RETRY_S)
+            yield from self._moment(attempt)
         if not self.lineage.turns:
             raise Fenced("the volume has not begun")
         if self.system and system != self.system:
@@ -199,33 +202,53 @@ class Volume:
         if timeline < newest:
             raise Fenced(f"the writer is on timeline {timeline}, the volume is on {newest}")
         if timeline > newest:
-            yield from self._admit_turn(timeline, (yield from history()))
+            timeline = yield from self._admit_turns(timeline, (yield from history()), attempt)
         if not self.written or self.system != system:
             self.system, self.written = system, True
             self._keep_all()
+        return timeline
+
+    def _moment(self, attempt: int) -> Task[None]:
+        """Waits a little for what has to be here first. Raises Detached."""
+        yield self.loop.sleep(_MOMENT_S)
+        if attempt != self.upstream.attempt:
+            raise Detached("another writer has come meanwhile")
 
     def _keep_all(self) -> None:
         for link in self.links:
             if link.up:
                 self._keep(link)
 
-    def _admit_turn(self, timeline: int, history: bytes) -> Task[None]:
-        """A promoted writer: its timeline begins where the present one ends. Raises Fenced where it lacks what was acknowledged."""
-        theirs = messages.parents(history)
-        turns = self.lineage.turns
-        switch = next((turn.start for turn in theirs if turn.timeline == turns[-1].timeline), None)
-        ours = [(here.timeline, following.start) for here, following in pairwise(turns)]
-        known = {turn.timeline: turn.start for turn in theirs}
-        if switch is None or theirs[-1].timeline != turns[-1].timeline or any(known.get(number) not in (None, end) for number, end in ours):
-            raise Fenced(f"timeline {timeline} does not follow from the volume's ({turns[-1].timeline})")
-        durable = self.tracker.durable
-        if switch > durable:
-            raise Fenced(f"the writer has {switch - durable} bytes of timeline {turns[-1].timeline} that the volume does not have")
-        if self.written and switch < durable:
-            lacking = yield from self._whole_record(turns[-1].timeline, switch, durable)
-            if lacking:
-                raise Fenced(f"the writer lacks {durable - switch} bytes of what was acknowledged")
-        self._turn(self.lineage.grown(Turn(timeline, switch)), (turns[-1].timeline, switch))
+    def _admit_turns(self, timeline: int, history: bytes, attempt: int) -> Task[int]:
+        """A promoted writer: its timeline begins where the present one ends. Where that goes on further than we have it, its end comes
+        first, and so does what came between. Raises Fenced where the writer lacks what was acknowledged."""
+        ends = {turn.timeline: turn.start for turn in messages.parents(history)}
+        ours = [(here.timeline, following.start) for here, following in pairwise(self.lineage.turns)]
+        while (newest := self.lineage.newest.timeline) < timeline:
+            switch = ends.get(newest)
+            if switch is None or any(ends.get(number) not in (None, end) for number, end in ours):
+                raise Fenced(f"timeline {timeline} does not follow from the volume's ({newest})")
+            if switch > self.hot.end:
+                return newest
+            while (durable := self.tracker.durable) < switch:
+                yield from self._moment(attempt)
+            if self.written and switch < durable:
+                lacking = yield from self._whole_record(newest, switch, durable)
+                if lacking:
+                    raise Fenced(f"the writer lacks {durable - switch} bytes of what was acknowledged")
+            following = min(number for number in (*ends, timeline) if number > newest)
+            self._turn(self.lineage.grown(Turn(following, switch)), (newest, switch))
+        return timeline
+
+    def seal(self) -> Promise[dict[str, Any]]:
+        """Before a reader becomes the writer: nothing more is taken from the one before. `status`, when all that it sent is durable."""
+        self.upstream.detach()
+        return self.loop.run_task(self._settle())
+
+    def _settle(self) -> Task[dict[str, Any]]:
+        while self.tracker.durable < self.hot.end:
+            yield self.loop.sleep(_MOMENT_S)
+        return self.status()
 
     def _whole_record(self, timeline: int, start: int, end: int) -> Task[bool]:
         """Whether a record that begins at a position ends within the log. (A promoted reader drops the last one, which is not whole.)"""
