@@ -1,15 +1,16 @@
 """Database engines that run for real: unmodified PostgreSQL and MariaDB, whose log lies six times on storage nodes in three zones.
 
 Read in this order: docs/design/aurora.md; `spec` (what a service wants, and is told), `databases` (the clusters of one cloud), `runner` and
-`running` (one cluster: its nodes, who writes, what happens when one dies), `volumes` (log and images), `frontage` (who is routed
-where), `sessions` (SQL of the Data API), `auditing` (activity streams), `room` (what all clouds share), `kinds` (the two engines by one
-shape), `control` and `processes` (talking to processes, starting them).
+`running` (one cluster: its nodes, who writes, what happens when one dies), `volumes` (log and images), `following` (a volume that repeats
+another), `frontage` (who is routed where), `sessions` (SQL of the Data API), `auditing` (activity streams), `room` (what all clouds share),
+`kinds` (the two engines by one shape), `control` and `processes` (talking to processes, starting them).
 
 Each of the others is a process, or what one is made of:
 
     fleet/      the six storage nodes
     volume/     the quorum volume of a PostgreSQL cluster, `binlog/` of a MariaDB one
     postgres/   compute nodes, `mariadb/` likewise
+    masters/    two writers of one cluster (in fogbank's own process)
     front/      all endpoints: TLS, tokens, failover, pools
     inside/     AWS inside SQL: aws_lambda, aws_s3, aws_ml
 """

@@ -7,22 +7,26 @@ left, as it was then: so `fogbank clone` and `fogbank backtrack` take the databa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
+from fogbank.engines import measuring
 from fogbank.engines.auditing import Audit, Watched
 from fogbank.engines.frontage import Frontage
 from fogbank.engines.kinds import Kind
+from fogbank.engines.masters.pair import Pair
 from fogbank.engines.parallel import answer
 from fogbank.engines.room import Room
 from fogbank.engines.runner import Runner
 from fogbank.engines.sessions import Sessions
-from fogbank.engines.spec import Actual, Cluster, Done, Failed, Piece, Point, Refused, Result, Since, Statement
+from fogbank.engines.spec import Actual, Cluster, Done, Failed, Piece, Point, Refused, Result, Since, Statement, Usage
 from fogbank.engines.volumes import TooOld, Volume
 
+_FORKED_S, _POLL_S = 30.0, 0.02
 Ancestry = Callable[[], list[tuple[int, int]]]
 """The branches behind the cloud, newest first: number, and when (machine's clock, ms) it was left; 0: it is the present one."""
 
@@ -62,15 +66,16 @@ class Databases:
     """See `engines.spec.Databases` for what each method does."""
 
     audits = frozenset(("postgres",))
+    measures = measuring.POSSIBLE
 
     def __init__(self, room: Room, house: House) -> None:
         self._room = room
         self._house = house
         self._loop = room.loop
-        self._runners: dict[str, Runner] = {}
+        self._runners: dict[str, Runner | Pair] = {}
         self._sessions: dict[str, Sessions] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._front = Frontage(room, house.asked)
+        self._front = Frontage(room, house.asked, self._barred)
         self._audit = Audit(room.loop, self._audited, house.noticed)
         self.word = secrets.token_hex(16)
         """What the front's questions are known by."""
@@ -80,20 +85,24 @@ class Databases:
     def address(self, slot: int) -> str:
         return f"127.{self._room.block(self._house.name)}.{slot // 254}.{slot % 254 + 1}"
 
+    def authority(self) -> str:
+        return self._front.authority()
+
     # clusters
 
     def converge(self, wanted: Cluster, done: Done) -> None:
         runner = self._runners.get(wanted.id)
         if runner is None:
-            runner = self._runners[wanted.id] = Runner(wanted.id, self._volume_of, self._followed, self._routes, self._notice(wanted))
+            made = Pair if wanted.masters else Runner
+            runner = self._runners[wanted.id] = made(wanted.id, self._volume_of, self._followed, self._routes, self._notice(wanted))
         self._begin(self._converge(runner, wanted), done)
 
-    async def _converge(self, runner: Runner, wanted: Cluster) -> Actual:
+    async def _converge(self, runner: Runner | Pair, wanted: Cluster) -> Actual:
         sessions = self._sessions.get(wanted.id)
         writer = runner.writer
         actual = self._in_cloud_time(await runner.converge(wanted))
-        if sessions is not None and runner.writer != writer:
-            await sessions.close()
+        if sessions is not None:
+            await (sessions.clear() if runner.writer == writer else sessions.close())
         self._audit.look()
         return actual
 
@@ -109,6 +118,11 @@ class Databases:
 
     def _notice(self, wanted: Cluster) -> Callable[[str, dict[str, Any]], None]:
         return lambda what, details: self._house.noticed(wanted.account, wanted.region, {"cluster": wanted.id, "what": what, **details})
+
+    def _barred(self, cluster: str, why: str) -> None:
+        runner = self._runners.get(cluster)
+        if runner is not None and runner.wanted is not None:
+            self._notice(runner.wanted)("unreachable", {"why": why})
 
     def drop(self, cluster: str, done: Done) -> None:
         self._begin(self._drop(cluster), done)
@@ -145,15 +159,14 @@ class Databases:
         return found
 
     async def _make(self, wanted: Cluster, name: str, before: list[tuple[int, int]]) -> Volume:
+        if wanted.follows:
+            return await (await self._followed(wanted.follows)).repeat(name, wanted.region)
         for number, left_ms in before:
             ancestor = await self._find(f"{wanted.volume}-{number}")
             if ancestor is not None:
                 return await ancestor.fork(name, left_ms, "")
         if wanted.existing:
             raise Failed("its volume is not on this machine (a snapshot of the cloud does not carry databases)")
-        if wanted.follows:
-            followed, _ = await self._source(wanted.follows)
-            return await followed.repeat(name, wanted.region)
         if wanted.fork is None:
             return await Volume.create(self._room, name, wanted.engine, wanted.version, wanted.region)
         source, at_ms = await self._source(wanted.fork.volume)
@@ -182,7 +195,14 @@ class Databases:
             await asyncio.to_thread(shutil.rmtree, folder, True)
 
     async def _followed(self, volume: str) -> Volume:
-        return (await self._source(volume))[0]
+        """A volume of this branch, once somebody writes to it: a fork ends where its first writer says. Raises Failed."""
+        name = f"{volume}-{self._house.ancestry()[0][0]}"
+        for _ in range(int(_FORKED_S / _POLL_S)):
+            found = await self._find(name)
+            if found is not None and found.record.until is None:
+                return found
+            await asyncio.sleep(_POLL_S)
+        raise Failed(f"there is no volume {volume} to follow, or nobody has written to it since it was forked")
 
     async def _source(self, volume: str) -> tuple[Volume, int]:
         """A volume of this branch, or of one behind it and when that was left. Raises Failed."""
@@ -199,7 +219,8 @@ class Databases:
             found = await Volume.load(self._room, name)
             if found is not None:
                 self._room.volumes.setdefault(name, found)
-        return self._room.volumes.get(name)
+        found = self._room.volumes.get(name)
+        return await self._find(found.record.heir) if found is not None and found.record.heir else found
 
     def forget(self, volume: str, done: Done) -> None:
         self._begin(self._forget(volume), done)
@@ -208,8 +229,9 @@ class Databases:
         name = f"{volume}-{self._house.ancestry()[0][0]}"
         found = await self._find(name)
         if found is not None:
-            await found.forget()
-            self._room.volumes.pop(name, None)
+            for one in {found, self._room.volumes[name]}:  # (one that has an heir is found through it)
+                await one.forget()
+                self._room.volumes.pop(one.record.name, None)
 
     def keep(self, volume: str, point: str, done: Done) -> None:
         self._begin(self._keep(volume, point), done)
@@ -253,7 +275,8 @@ class Databases:
         kind: Kind = runner.volume.kind
         sessions = self._sessions.setdefault(cluster, Sessions(self._loop))
         server = one.server
-        return await sessions.execute(session, lambda: kind.engine.connect(server.socket, user, password, database), statement)
+        key = (server.socket, user, password, database)
+        return await sessions.execute(session, key, lambda: kind.engine.connect(*key), statement)
 
     def end(self, cluster: str, session: str, done: Done) -> None:
         sessions = self._sessions.get(cluster)
@@ -272,13 +295,28 @@ class Databases:
             raise Failed(f"{node} does not run")
         return await one.server.sql(sql, None, runner.volume.kind.own)
 
+    def usage(self, cluster: str, done: Done) -> None:
+        self._begin(self._usage(cluster), done)
+
+    async def _usage(self, cluster: str) -> dict[str, Usage]:
+        there = {id: (one.seen().pid, one.folder / "data") for id, one in self._runner(cluster).running.items() if one.state == "running"}
+
+        def read() -> dict[str, Usage]:
+            found = {}
+            for id, (pid, folder) in there.items():
+                with contextlib.suppress(OSError):  # (it has just ended)
+                    found[id] = measuring.usage(pid, folder)
+            return found
+
+        return await asyncio.to_thread(read)
+
     def parallel(self, cluster: str, asked: dict[str, Any], done: Done) -> None:
         self._begin(self._parallel(cluster, asked), done)
 
     async def _parallel(self, cluster: str, asked: dict[str, Any]) -> dict[str, Any]:
         return await answer(self._runner(cluster).pages, asked)
 
-    def _runner(self, cluster: str) -> Runner:
+    def _runner(self, cluster: str) -> Runner | Pair:
         found = self._runners.get(cluster)
         if found is None:
             raise Failed(f"cluster {cluster} does not run")
@@ -327,22 +365,26 @@ class Databases:
     async def shut(self) -> None:
         """Stops everything; volumes stay."""
         self._audit.close()
-        for task in list(self._tasks):
+        for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
-        await asyncio.gather(*(runner.close() for runner in self._runners.values()), return_exceptions=True)
+        await asyncio.gather(*(one.close() for one in (*self._sessions.values(), *self._runners.values())), return_exceptions=True)
+        self._sessions.clear()
         self._runners.clear()
-        await self._front.close()
-        self._room.leave(self._house.name)
+        try:
+            await self._front.close()
+        finally:
+            self._room.leave(self._house.name)
 
     def left(self) -> None:
         """The branch under the cloud is another one: what ran for the old one ends; what the new one wants is converged anew."""
-        runners, self._runners = self._runners, {}
+        there = (*self._sessions.values(), *self._runners.values())
         self._sessions.clear()
-        self._begin(self._move(list(runners.values())), lambda _: None)
+        self._runners = {}
+        self._begin(self._move(there), lambda _: None)
         self._routes()
 
-    async def _move(self, runners: list[Runner]) -> None:
-        await asyncio.gather(*(runner.close() for runner in runners), return_exceptions=True)
+    async def _move(self, there: Iterable[Sessions | Runner | Pair]) -> None:
+        await asyncio.gather(*(one.close() for one in there), return_exceptions=True)
         self._house.revive()
 
     def close(self) -> None:

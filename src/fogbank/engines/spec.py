@@ -90,6 +90,7 @@ class Cluster(NamedTuple):
     roles        feature ("Lambda", "s3Import", ...) -> ARN of the role that SQL functions act as
     audit        what statements run in it is told: `rds.noticed` with "what": "activity", node and events (where `Databases.audits`)
     existing     its volume was there before: where it is not, that is Failed and no new one is made
+    masters      all its nodes, two at most, write (`engines.masters`); `writer` says nothing then
     follows      a volume that this one repeats, as its readers would (a global database's secondary, a read replica); "" when it is its own
     """
 
@@ -114,6 +115,7 @@ class Cluster(NamedTuple):
     follows: str = ""
     audit: bool = False
     existing: bool = False
+    masters: bool = False
 
 
 class NodeState(NamedTuple):
@@ -130,7 +132,12 @@ class NodeState(NamedTuple):
 
 
 class VolumeState(NamedTuple):
-    """A volume as it is. `copies`: how many of the six hold all that is durable. `earliest_ms`, `latest_ms`: what it can be taken to."""
+    """A volume as it is.
+
+    copies                  how many of the six hold all that is durable
+    earliest_ms, latest_ms  what it can be taken to
+    lag_ms                  how long ago what it does not have yet was acknowledged by the volume that it repeats
+    """
 
     id: str
     bytes: int
@@ -141,6 +148,7 @@ class VolumeState(NamedTuple):
     latest_ms: int
     writable: bool
     readable: bool
+    lag_ms: float = 0.0
 
 
 class Actual(NamedTuple):
@@ -232,6 +240,60 @@ class Refused(Exception):
         self.code = code
 
 
+class Program(NamedTuple):
+    """A process of a node, or a thread of one (`group`: of which). `state`: the kernel's letter; `spent_s`: on processors."""
+
+    id: int
+    parent: int
+    group: int
+    name: str
+    state: str
+    spent_s: float
+    resident_kb: int
+    virtual_kb: int
+
+
+class Machine(NamedTuple):
+    """What the machine has, that all nodes share.
+
+    spent_s     what its processors have done since it was started: "user", "nice", "system", "idle", "wait", "irq", "softirq", "steal"...
+    load        over one, five and fifteen minutes
+    memory_kb   by the kernel's names ("MemTotal")
+    swapped_kb  in and out, since it was started
+    disk_kb     of the file system that the node's data is on: all, used, available
+    files       that this can have, and has
+    """
+
+    processors: int
+    spent_s: dict[str, float]
+    load: tuple[float, float, float]
+    memory_kb: dict[str, int]
+    swapped_kb: tuple[int, int]
+    disk_kb: tuple[int, int, int]
+    files: tuple[int, int]
+
+
+class Usage(NamedTuple):
+    """What the processes of a node use. What only grows is told as it stands: two of these say what came between.
+
+    at_s            of a clock of the machine that only goes forward
+    uptime_s        how long the server has run
+    user_s, system_s  what it has had of processors
+    resident_bytes  what it has in memory; what its processes share counts once
+    read_bytes, written_bytes  from and to disks; None where the machine does not say
+    """
+
+    at_s: float
+    uptime_s: float
+    user_s: float
+    system_s: float
+    resident_bytes: int
+    read_bytes: int | None
+    written_bytes: int | None
+    programs: tuple[Program, ...]
+    machine: Machine
+
+
 class Databases(Protocol):
     """The databases of one cloud, as a service sees them (`ctx.databases`). All is called in the loop; nothing blocks.
 
@@ -242,8 +304,14 @@ class Databases(Protocol):
     audits: frozenset[str]
     """The engines that can tell what statements run (`Cluster.audit`)."""
 
+    measures: bool
+    """Whether it can be told what nodes use (`usage`)."""
+
     def address(self, slot: int) -> str:
         """The address of a slot (0 to 65,279): of this cloud's own, the same as long as its data lives."""
+
+    def authority(self) -> str:
+        """The certificate (PEM) of the authority that signs those of all endpoints."""
 
     def converge(self, wanted: Cluster, done: Done) -> None:
         """Makes a cluster what it should be: `done(Actual)`. A later call for the same cluster comes after it."""
@@ -283,6 +351,9 @@ class Databases(Protocol):
 
     def ask(self, cluster: str, node: str, sql: str, done: Done) -> None:
         """What the engine's superuser sees on one node: `done(Result)`. For statistics."""
+
+    def usage(self, cluster: str, done: Done) -> None:
+        """What each node that runs uses of the machine: `done(dict[str, Usage])`."""
 
     def parallel(self, cluster: str, asked: dict[str, Any], done: Done) -> None:
         """Evaluates a query beside the storage, for its SQL function `aurora_parallel.query`: `done(dict)` (`engines.parallel.answer`)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -111,3 +112,19 @@ def test_global(control: Control, cloud: Any, stage: Stage) -> None:
     control.delete(CLUSTER, "c")
     assert control.listed(GLOBAL) == ["w"]
     control.delete(GLOBAL, "w")
+
+
+def test_monitoring(control: Control, cloud: Any) -> None:
+    """Enhanced Monitoring is a property of an instance; without its interval there is none."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "monitoring.rds.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = cloud.client("iam").create_role(RoleName="monitoring", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    wanted = {"MonitoringInterval": 30, "MonitoringRoleArn": role}
+    control.create(CLUSTER, BASIC | {"DBClusterIdentifier": "c"})
+    name = control.create(
+        INSTANCE, {"DBClusterIdentifier": "c", "Engine": "aurora-postgresql", "DBInstanceClass": "db.r6g.large", **wanted}
+    )
+    found = control.read(INSTANCE, name)
+    assert {each: found[each] for each in wanted} == wanted
+    found = control.update(INSTANCE, name, ("remove", "/MonitoringInterval"), ("remove", "/MonitoringRoleArn"))
+    assert (found["MonitoringInterval"], found.get("MonitoringRoleArn")) == (0, None)

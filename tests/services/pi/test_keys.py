@@ -98,7 +98,7 @@ def test_listing(cloud: Any, pi: Any, refused: Any) -> None:
     keys(cloud, pi, "db.sql_tokenized", AdditionalMetrics=[one["Metric"] for one in digests])
     (load,) = pi.list_available_resource_dimensions(**WHAT, Metrics=["db.load"])["MetricDimensions"]
     assert [group["Group"] for group in load["Groups"]] == [
-        "db", "db.application", "db.host", "db.session_type", "db.sql", "db.sql_tokenized", "db.user", "db.wait_event",
+        "db", "db.application", "db.session_type", "db.sql", "db.sql_tokenized", "db.user", "db.wait_event",
         "db.wait_event_type",
     ]  # fmt: skip
     assert pi.get_resource_metadata(**WHAT)["Features"] == {"SQL_DIGEST_STATISTICS": {"Status": "ENABLED"}}

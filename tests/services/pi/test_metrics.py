@@ -43,7 +43,7 @@ def test_load(cloud: Any, pi: Any, busy: Any) -> None:
 
 
 def test_groups(cloud: Any, pi: Any, busy: Any) -> None:
-    """Load is told apart by user, host, application, database, wait and SQL, the greatest first."""
+    """Load is told apart by user, application, database, wait and SQL, the greatest first."""
     for n in (1, 2):
         busy(f"select pg_sleep(100{n})")
     busy("select pg_sleep(1003)", user="boss", application="report", database="postgres")
@@ -60,7 +60,6 @@ def test_groups(cloud: Any, pi: Any, busy: Any) -> None:
     assert groups("db") == {(("db.name", "shop"),): [2.0], (("db.name", "postgres"),): [1.0]}
     assert groups("db.wait_event") == {(("db.wait_event.name", "PgSleep"), ("db.wait_event.type", "Timeout")): [3.0]}
     assert groups("db.wait_event_type") == {(("db.wait_event_type.name", "Timeout"),): [3.0]}
-    assert groups("db.host", Dimensions=["db.host.name"]) == {(("db.host.name", "[local]"),): [3.0]}
     assert groups("db.session_type") == {(("db.session_type.name", "client backend"),): [3.0]}
     assert len(groups("db.sql")) == 3
     ((dimensions, load),) = groups("db.sql_tokenized").items()

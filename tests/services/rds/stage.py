@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fogbank.engines.spec import Actual, Cluster, Done, NodeState, Piece, Point, Refused, Result, Since, Statement, VolumeState
+from fogbank.engines.spec import (
+    Actual,
+    Cluster,
+    Done,
+    Failed,
+    Machine,
+    NodeState,
+    Piece,
+    Point,
+    Program,
+    Refused,
+    Result,
+    Since,
+    Statement,
+    Usage,
+    VolumeState,
+)
 
 
 class Stage:
@@ -32,6 +48,9 @@ class Stage:
         self.pieces: dict[str, tuple[Piece, ...]] = {}
         """What is to be staged next."""
         self.audits: frozenset[str] = frozenset()
+        self.measures = True
+        self.uptime_s = 100.0
+        """How long each node has run: with each second it uses half a second of the two processors, and writes 4 KB."""
 
     @property
     def now_ms(self) -> int:
@@ -86,7 +105,8 @@ class Stage:
             )
             for node in wanted.nodes
         )
-        volume = VolumeState(wanted.volume, 8 << 20, 1, 100, 6, self._began(wanted.id), self.now_ms, True, True)
+        lag_ms = self.lag_ms if wanted.follows else 0.0
+        volume = VolumeState(wanted.volume, 8 << 20, 1, 100, 6, self._began(wanted.id), self.now_ms, True, True, lag_ms)
         return Actual(wanted.id, "", wanted.writer, nodes, volume)
 
     def _began(self, cluster: str) -> int:
@@ -136,6 +156,11 @@ class Stage:
     def ask(self, cluster: str, node: str, sql: str, done: Done) -> None:
         self._soon(lambda: done(Result((), [], 0)))
 
+    def usage(self, cluster: str, done: Done) -> None:
+        wanted = self.wanted.get(cluster)
+        found = {node.id: used(self.uptime_s) for node in wanted.nodes} if wanted is not None else Failed(f"{cluster} does not run")
+        self._soon(lambda: done(found))
+
     def files(self, cluster: str, node: str) -> list[tuple[str, int, int]]:
         return [("postgresql.log", len(self.log), 0)] if self.log else []
 
@@ -146,3 +171,21 @@ class Stage:
 
     def close(self) -> None:
         """Nothing runs."""
+
+
+def used(uptime_s: float) -> Usage:
+    """What a node has used that has run so long. Others have used as much of the processors."""
+    machine = Machine(
+        processors=2,
+        spent_s={"user": uptime_s * 0.6, "system": uptime_s * 0.4, "idle": uptime_s * 0.9, "wait": uptime_s * 0.1, "irq": 0, "softirq": 0},
+        load=(1.0, 0.5, 0.25),
+        memory_kb={"MemTotal": 8 << 20, "MemFree": 1 << 20, "MemAvailable": 4 << 20, "SwapTotal": 1 << 20, "SwapFree": 1 << 20},
+        swapped_kb=(0, 0),
+        disk_kb=(1000, 250, 750),
+        files=(100, 10),
+    )
+    programs = (
+        Program(11, 1, 11, "postgres", "S", uptime_s * 0.1, 100_000, 200_000),
+        Program(12, 11, 12, "postgres: boss shop [local] SELECT", "R", uptime_s * 0.4, 50_000, 200_000),
+    )
+    return Usage(1000 + uptime_s, uptime_s, uptime_s * 0.3, uptime_s * 0.2, 1 << 30, 0, int(uptime_s * 4096), programs, machine)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fogbank.services.rds import counters
 from fogbank.testing import Cloud
 
 from .conftest import described, instance, member, refused
@@ -294,6 +295,15 @@ def test_noticed(cloud: Cloud, rds: Any, stage: Stage, aurora: Any) -> None:
     assert "Completed failover to DB instance: c-1" in [event["Message"] for event in told]
 
 
+def test_an_address_that_is_taken(cloud: Cloud, rds: Any, stage: Stage, aurora: Any) -> None:
+    """An endpoint that cannot listen is told of, as an event of the instances."""
+    found = aurora(instances=1)
+    why = "Cannot listen on 127.80.0.1:5432: Address already in use."
+    _task(cloud, "rds.noticed", {"cluster": found["DbClusterResourceId"], "what": "unreachable", "why": why})
+    told = rds.describe_events(SourceType="db-instance", SourceIdentifier="c-0")["Events"]
+    assert (why, ["failure"]) in [(event["Message"], event["EventCategories"]) for event in told]
+
+
 def test_awake(cloud: Cloud, rds: Any, stage: Stage, aurora: Any) -> None:
     """A cloud that is opened again has its clusters converge again."""
     aurora(instances=1)
@@ -349,6 +359,66 @@ def test_metrics(cloud: Cloud, rds: Any, stage: Stage, aurora: Any) -> None:
     asked = {"Namespace": "AWS/RDS", "MetricName": "DatabaseConnections", "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": "c-0"}]}
     span = {"StartTime": cloud.now_ms / 1000 - 600, "EndTime": cloud.now_ms / 1000 + 60, "Period": 60, "Statistics": ["Maximum"]}
     assert {point["Maximum"] for point in watch.get_metric_statistics(**asked, **span)["Datapoints"]} == {7.0}
+
+
+def points(cloud: Cloud, metric: str, **by: str) -> list[float]:
+    """The values of a metric in the last hour, the eldest first."""
+    found = cloud.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/RDS",
+        MetricName=metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in by.items()],
+        StartTime=cloud.now_ms / 1000 - 3600,
+        EndTime=cloud.now_ms / 1000 + 60,
+        Period=60,
+        Statistics=["Average"],
+    )["Datapoints"]
+    return [round(point["Average"], 2) for point in sorted(found, key=lambda point: point["Timestamp"])]
+
+
+def test_metrics_of_nodes(cloud: Cloud, rds: Any, stage: Stage, aurora: Any) -> None:
+    """What nodes use of the machine is told by instance, class, engine, cluster and role; capacity is what that comes to."""
+    aurora(ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 4})
+    member(rds, "c", "c-1", DBInstanceClass="db.serverless")
+    cloud.settle()
+    for _ in range(3):
+        stage.uptime_s += 60
+        cloud.advance(60)
+    for by in (
+        {"DBInstanceIdentifier": "c-0"},
+        {"DatabaseClass": "db.r6g.large"},
+        {"EngineName": "aurora-postgresql"},
+        {"DBClusterIdentifier": "c"},
+        {"DBClusterIdentifier": "c", "Role": "READER"},
+    ):
+        assert points(cloud, "CPUUtilization", **by) == [25.0, 25.0], by
+    assert points(cloud, "WriteThroughput", DBInstanceIdentifier="c-0") == [4096.0, 4096.0]
+    assert points(cloud, "FreeableMemory", DBInstanceIdentifier="c-0")[-1] == 4 << 30
+    assert points(cloud, "ServerlessDatabaseCapacity", DBInstanceIdentifier="c-1") == [2.0, 2.0]
+    assert points(cloud, "ACUUtilization", DBInstanceIdentifier="c-1") == [50.0, 50.0]
+    assert points(cloud, "ServerlessDatabaseCapacity", DBInstanceIdentifier="c-0") == []
+
+
+def test_metrics_of_engines() -> None:
+    """What engines count becomes rates; what began anew, or an engine does not say, says nothing."""
+    before = counters.amounts(
+        "postgres", ["commits", "deadlocks", "hits", "misses", "ages", "log", "reads", "writes"], [(5, 1, 90, 10, 7, 64, 3, None)]
+    )
+    now = before | {"commits": 65.0, "deadlocks": 0.0, "hits": 180.0, "misses": 20.0, "reads": 33.0}
+    assert list(counters.values("postgres", True, before, now, 60.0)) == [
+        ("CommitThroughput", 1.0, "Count/Second"),
+        ("ReadIOPS", 0.5, "Count/Second"),
+        ("BufferCacheHitRatio", 90.0, "Percent"),
+        ("MaximumUsedTransactionIDs", 7.0, "Count"),
+    ]
+    status = counters.amounts("mariadb", [], [("com_insert", "6"), ("com_update", "12"), ("com_delete", "0"), ("connections", "3")])
+    told = {name: value for name, value, _ in counters.values("mariadb", True, dict.fromkeys(status, 0.0), status, 6.0)}
+    assert told == {
+        "InsertThroughput": 1.0,
+        "UpdateThroughput": 2.0,
+        "DeleteThroughput": 0.0,
+        "DMLThroughput": 3.0,
+        "ConnectionAttempts": 3.0,
+    }
 
 
 def test_two_names(cloud: Cloud, rds: Any, stage: Stage, aurora: Any, plain: Any) -> None:

@@ -51,19 +51,19 @@ def test_secondary(cloud: Cloud, rds: Any, stage: Stage, world: Any) -> None:
 
 
 def test_switchover(cloud: Cloud, rds: Any, stage: Stage, world: Any) -> None:
-    """A switchover first stops the primary's writing; the target is a fork of its volume, and it then repeats the target."""
+    """A switchover first stops the primary's writing; the target is a fork of what it has when it has all, and the primary repeats it."""
     west = world()
     east_id, west_id = described(rds, "c")["DbClusterResourceId"], described(west, "c2")["DbClusterResourceId"]
-    one, seen = stage.wanted[east_id], len(stage.history)
+    seen, before = len(stage.history), stage.wanted[west_id]
     target = described(west, "c2")["DBClusterArn"]
     answer = rds.switchover_global_cluster(GlobalClusterIdentifier="world", TargetDbClusterIdentifier=target)
     assert (answer["GlobalCluster"]["Status"], answer["GlobalCluster"]["FailoverState"]["Status"]) == ("switching-over", "switching-over")
     cloud.settle()
     assert roles(rds) == {"c": False, "c2": True}
     steps = [(each.id, each.writer != "", each.follows != "") for each in stage.history[seen:]]
-    assert steps == [(east_id, False, False), (west_id, True, False), (east_id, False, True)]
+    assert steps == [(east_id, False, False), (west_id, False, True), (west_id, True, False), (east_id, False, True)]
     two = stage.wanted[west_id]
-    assert (two.fork.volume, stage.wanted[east_id].follows) == (one.volume, two.volume)
+    assert (two.fork.volume, stage.wanted[east_id].follows) == (before.volume, two.volume)
     assert (described(rds, "c")["Status"], described(west, "c2")["Status"]) == ("available", "available")
     (found,) = rds.describe_global_clusters()["GlobalClusters"]
     assert (found["Status"], "FailoverState" in found) == ("available", False)
@@ -73,13 +73,15 @@ def test_switchover(cloud: Cloud, rds: Any, stage: Stage, world: Any) -> None:
 
 
 def test_failover(cloud: Cloud, rds: Any, stage: Stage, world: Any) -> None:
-    """A failover with data loss does not wait for the primary: the target begins with what it has."""
+    """A failover with data loss does not wait for the primary: the target begins with what it has, and what was lacking is told."""
     west = world()
     west_id = described(west, "c2")["DbClusterResourceId"]
     before, seen = stage.wanted[west_id], len(stage.history)
     target = described(west, "c2")["DBClusterArn"]
     rds.failover_global_cluster(GlobalClusterIdentifier="world", TargetDbClusterIdentifier=target, AllowDataLoss=True)
     cloud.settle()
+    told = [each["Message"] for each in west.describe_events(SourceIdentifier="c2", SourceType="db-cluster")["Events"]]
+    assert "Global failover to DB cluster started. RPO lag: 3 ms" in told
     assert stage.history[seen].id == west_id
     assert stage.wanted[west_id].fork.volume == before.volume
     assert roles(rds) == {"c": False, "c2": True}

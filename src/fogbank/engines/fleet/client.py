@@ -64,6 +64,8 @@ class Connection(asyncio.Protocol):
         """Called for each ACK."""
         self.refused: Callable[[int, int, str], None] = lambda timeline, position, reason: None
         """Called for each WRITE that is refused."""
+        self.gone: Callable[[], None] = lambda: None
+        """Called when the connection is lost, before what was asked fails."""
         self._reader = Reader()
         self._asked: deque[asyncio.Future[tuple[int, int, bytes]]] = deque()
         self._transport: asyncio.Transport | None = None
@@ -101,6 +103,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self.gone()
         while self._asked:
             asked = self._asked.popleft()
             if not asked.done():
@@ -112,15 +115,19 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, kind: int, payload: bytes = b"", timeline: int = 0, position: int = 0) -> bytes:
         """Sends a frame, and waits for its answer's payload. Refused where the node refuses."""
+        answer, _, got = await self.put(kind, payload, timeline, position)
+        if answer == frames.REFUSED:
+            raise Refused(f"storage node {name(self.number)}: {got.decode()}")
+        return got
+
+    def put(self, kind: int, payload: bytes = b"", timeline: int = 0, position: int = 0) -> asyncio.Future[tuple[int, int, bytes]]:
+        """Sends a frame: its answer is to come, as kind, position and payload."""
         if self._transport is None:
             raise ConnectionError(f"storage node {name(self.number)} has gone")
         asked: asyncio.Future[tuple[int, int, bytes]] = asyncio.get_running_loop().create_future()
         self._asked.append(asked)
         self._transport.write(frame(kind, payload, timeline, position))
-        answer, _, got = await asked
-        if answer == frames.REFUSED:
-            raise Refused(f"storage node {name(self.number)}: {got.decode()}")
-        return got
+        return asked
 
     def write(self, timeline: int, position: int, payload: bytes) -> None:
         """Sends a piece of the log; `acknowledged` is called once it is on disk."""

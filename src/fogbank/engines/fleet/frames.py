@@ -26,6 +26,13 @@ Between nodes, and for whoever looks after them (no OPEN needed):
     GOSSIP   {"since", "boot"}                  -> DATA      msgpack: all that changed since (`gossip.py`)
     SCRUB                                       -> DATA      {"checked", "bad", "repaired"}, once every byte was looked at
 
+Rows that writers of a multi-master cluster hold (no OPEN needed; `holds.py`; payloads are msgpack arrays, their members in this order):
+
+    TELL     cluster, generation, writer, writers, {claim: [alone, shared]}  -> DONE  all that a writer holds; no writers: it is over
+    CLAIM    cluster, generation, writer, claim, alone, shared  -> DATA      empty: granted; or [writer, claim] of who stands in the way;
+                                                             REFUSED where a writer of this generation has not told yet: no vote
+    RELEASE  cluster, generation, writer, [claim, ...]       -> DONE
+
 STATE is msgpack: {"volume", "epoch", "spans": [[timeline, from, to], ...] sorted (every contiguous span), "acknowledged":
 [timeline, position]}. Payloads in braces are msgpack maps.
 """
@@ -39,7 +46,7 @@ HEADER = Struct(">BIQI")
 LONGEST_BYTES = 16 << 20
 """No payload is longer."""
 
-OPEN, WRITE, READ, ASK, BEGIN, CUT, FORGET, FORK, KEEP, GET, DROP, STATUS, FAULT, GOSSIP, SCRUB = range(1, 16)
+OPEN, WRITE, READ, ASK, BEGIN, CUT, FORGET, FORK, KEEP, GET, DROP, STATUS, FAULT, GOSSIP, SCRUB, TELL, CLAIM, RELEASE = range(1, 19)
 STATE, ACK, DATA, DONE, REFUSED = range(65, 70)
 
 ZONES = ("a", "a", "b", "b", "c", "c")

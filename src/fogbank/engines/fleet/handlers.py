@@ -13,6 +13,7 @@ from fogbank.engines.fleet.about import FULL, No
 from fogbank.engines.fleet.connection import NO_SPACE, Connection
 from fogbank.engines.fleet.frames import DATA, DONE, REFUSED, STATE, frame
 from fogbank.engines.fleet.gossip import Asking
+from fogbank.engines.fleet.holds import Claim, Holder, Release, Tell
 from fogbank.engines.fleet.replica import Replica
 from fogbank.engines.fleet.upkeep import flip
 
@@ -133,6 +134,29 @@ def _scrub(node: Node, connection: Connection, payload: memoryview) -> None:
     connection.hold(scrub())
 
 
+def _tell(node: Node, connection: Connection, payload: memoryview) -> bytes:
+    node.books.tell(msgspec.msgpack.decode(payload, type=Tell))
+    return _DONE
+
+
+def _claim(node: Node, connection: Connection, payload: memoryview) -> bytes:
+    asked = msgspec.msgpack.decode(payload, type=Claim)
+    book = node.books.find(asked.cluster, asked.generation)
+    if book is None or not book.votes:
+        raise No(f"not all writers of {asked.cluster} have told what they hold")
+    other = book.claim(Holder(asked.writer, asked.claim), asked.keys)
+    return frame(DATA, b"" if other is None else msgspec.msgpack.encode(other))
+
+
+def _release(node: Node, connection: Connection, payload: memoryview) -> bytes:
+    asked = msgspec.msgpack.decode(payload, type=Release)
+    book = node.books.find(asked.cluster, asked.generation)
+    if book is not None:
+        for claim in asked.claims:
+            book.release(Holder(asked.writer, claim))
+    return _DONE
+
+
 def _ask(node: Node, connection: Connection, replica: Replica, timeline: int, position: int, payload: memoryview) -> bytes:
     return frame(STATE, msgspec.msgpack.encode(replica.state()))
 
@@ -206,6 +230,9 @@ _OF_NODE: dict[int, Callable[[Node, Connection, memoryview], bytes | None]] = {
     frames.FAULT: _fault,
     frames.GOSSIP: _gossip,
     frames.SCRUB: _scrub,
+    frames.TELL: _tell,
+    frames.CLAIM: _claim,
+    frames.RELEASE: _release,
 }
 _OF_VOLUME: dict[int, Callable[[Node, Connection, Replica, int, int, memoryview], bytes | None]] = {
     frames.ASK: _ask,

@@ -27,6 +27,7 @@ from fogbank.engines.fleet.forking import fork
 from fogbank.engines.fleet.frames import ACK, DONE, REFUSED, frame
 from fogbank.engines.fleet.gossip import Gossip
 from fogbank.engines.fleet.handlers import handle
+from fogbank.engines.fleet.holds import Books
 from fogbank.engines.fleet.loop import Loop, lasting
 from fogbank.engines.fleet.replica import Replica
 from fogbank.engines.fleet.upkeep import Upkeep
@@ -73,6 +74,7 @@ class Node:
         self.dropped: dict[str, int] = {}
         """Names -> the count of changes when it was."""
         self.changes = 1
+        self.books = Books()
         self.faults = Faults()
         self.full: tuple[Replica, tuple[int, int]] | None = None
         """Where the disk had no space."""
@@ -304,6 +306,7 @@ class Node:
             "free_bytes": disk.f_bavail * disk.f_frsize,
             "connections": len(self.connections),
             "counts": self.counts,
+            "held": self.books.status(),
             "volumes": {name: replica.status() for name, replica in self.replicas.items()},
         }
 

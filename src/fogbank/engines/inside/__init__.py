@@ -6,6 +6,7 @@
     aws_lambda    `aws_lambda.invoke`
     aws_s3        `aws_s3.table_import_from_s3`, `aws_s3.query_export_to_s3`
     aws_ml        `aws_sagemaker.invoke_endpoint`, `aws_bedrock.invoke_model`, `aws_comprehend.detect_sentiment`
+    aurora_masters   one of two writers of a cluster (`engines/masters/`): for fogbank only, which makes it there
     aurora_parallel  `aurora_parallel.query`, `aurora_parallel.explain`: by the same way out, to the storage side (`engines/parallel.py`)
 
 A call is JSON, `{"feature": "Lambda", "call": {"do": "invoke", ...}}`; `services/rds/inside.py` carries it out as the cluster's role for

@@ -5,10 +5,10 @@ ends them), `rolling` (minutes and hours), `sources` (what a request is about), 
 `listing`.
 
 What is sampled is what the engine shows of its sessions (pg_stat_activity, the processlist), its counters (pg_stat_database, status
-variables), and for PostgreSQL what statements did (pg_stat_statements). A client's host is the front's, since all come through it.
+variables), and for PostgreSQL what statements did (pg_stat_statements).
 
-What is not here: performance analysis reports and their tags, counters of the operating system, statistics of single statements
-(db.sql.stats), execution plans, lock snapshots, and who blocks whom.
+What is not here: clients' hosts (db.host: all connect from this machine), performance analysis reports and their tags, counters of the
+operating system, statistics of single statements (db.sql.stats), execution plans, lock snapshots, and who blocks whom.
 """
 
 from fogbank.kernel.operation import Resource, Service

@@ -23,8 +23,6 @@ _OF_SQL: dict[str, Callable[[Statement], str]] = {
 _OF_SESSION: dict[str, Callable[[Key], str]] = {
     "db.name": lambda k: k.database,
     "db.application.name": lambda k: k.application,
-    "db.host.id": lambda k: k.host,
-    "db.host.name": lambda k: k.host,
     "db.session_type.name": lambda k: k.kind,
     "db.user.id": lambda k: k.user,
     "db.user.name": lambda k: k.user,

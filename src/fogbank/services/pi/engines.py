@@ -11,13 +11,13 @@ from zlib import crc32
 from fogbank.languages import sql
 
 SESSIONS = {
-    "postgres": """select coalesce(usename, ''), coalesce(host(client_addr), '[local]'), coalesce(application_name, ''),
+    "postgres": """select coalesce(usename, ''), coalesce(application_name, ''),
       coalesce(datname, ''), coalesce(wait_event_type, 'CPU'), coalesce(wait_event, 'CPU'), backend_type,
       coalesce(query_id::text, ''), coalesce(query, '')
       from pg_catalog.pg_stat_activity where state in ('active', 'fastpath function call') and pid <> pg_catalog.pg_backend_pid()
       and backend_type <> 'walsender' and usename is distinct from 'rdsadmin'""",
-    "mariadb": """select user, substring_index(host, ':', 1), '', coalesce(db, ''), if(s = 'CPU', s, 'state'), s, 'client', '', info from
-      (select user, host, db, info, if(coalesce(state, '') in ('', 'Sending data', 'executing', 'Statistics', 'Opening tables', 'init',
+    "mariadb": """select user, '', coalesce(db, ''), if(s = 'CPU', s, 'state'), s, 'client', '', info from
+      (select user, db, info, if(coalesce(state, '') in ('', 'Sending data', 'executing', 'Statistics', 'Opening tables', 'init',
       'Sorting result', 'Creating sort index', 'Copying to tmp table', 'Updating', 'Update', 'End of update loop', 'Query end'),
       'CPU', state) as s from information_schema.processlist where command not in ('Sleep', 'Daemon', 'Binlog Dump', 'Connect')
       and info is not null and id <> connection_id()) as active""",

@@ -198,10 +198,10 @@ def _write(ctx: Context, source: Source, taken: list[Taken], counters: Taken) ->
 
 def _key(ctx: Context, source: Source, row: tuple[Any, ...]) -> Key:
     """A session's key; its statement is kept, and written again once a day, so that it is known how long it is needed."""
-    user, host, application, database, wait_type, wait, kind, query_id, text = row
+    user, application, database, wait_type, wait, kind, query_id, text = row
     text = text[:TEXT_CHARACTERS]
     if not text:
-        return Key("", user, host, application, database, wait_type, wait, kind)
+        return Key("", user, application, database, wait_type, wait, kind)
     id_ = engines.identity(text)
     known = STATEMENTS.get(ctx, source.account, source.region, source.identifier, id_)
     if known is None or known.seen_at_ms < ctx.now - DAY_MS:
@@ -220,7 +220,7 @@ def _key(ctx: Context, source: Source, row: tuple[Any, ...]) -> Key:
                 seen_at_ms=ctx.now,
             ),
         )
-    return Key(id_, user, host, application, database, wait_type, wait, kind)
+    return Key(id_, user, application, database, wait_type, wait, kind)
 
 
 def _write_stats(ctx: Context, source: Source, taken: Taken) -> None:

@@ -24,7 +24,6 @@ class Key(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     sql: str
     user: str
-    host: str
     application: str
     database: str
     wait_type: str

@@ -4,9 +4,9 @@ Read in this order: `state` (the model of the data), `addresses` (names, ARNs, a
 and `converging` (from rows to the engines and back), `keeping`, `volumes` and `deleting`; `making`, `clusters`, `instances`, `changing`
 and `describing` (what there is), over `passwords`, `linked`, `windows` and `roles`; `failover`, `power`, `endpoints` and `scaling` (how
 it runs); `snapshots`, `restoring`, `backtracks`, `backups`, `staging`, `exports` (time); `repeating`, `replicas`, `global_members` and
-`global_clusters` (what repeats another); `planning` and `clockwork` (what the clock does), `metrics` and `log_exports`; then
-`surroundings`: parameter, option and subnet groups, events, tags, engine versions, proxies, activity streams; `inside` (calls out of
-SQL) and `front`; `resources` (CloudFormation).
+`global_clusters` (what repeats another); `planning` and `clockwork` (what the clock does); `readings`, `counters`, `metrics`,
+`monitoring` with `os_metrics`, `log_lines` and `log_exports` (what is measured); then `surroundings`: parameter, option and subnet
+groups, events, tags, engine versions, proxies, activity streams; `inside` (calls out of SQL) and `front`; `resources` (CloudFormation).
 
 What is not here: Oracle, SQL Server, Db2 and RDS Custom; Multi-AZ DB clusters; Aurora Serverless v1; encryption under keys of one's own;
 blue/green deployments, integrations, shard groups, reserved instances.
@@ -28,6 +28,8 @@ from fogbank.services.rds import (
     instances,
     keeping,
     log_exports,
+    metrics,
+    monitoring,
     power,
     replicas,
     requests,
@@ -65,6 +67,8 @@ SERVICE = Service(
         inside,
         keeping,
         log_exports,
+        metrics,
+        monitoring,
         *surroundings.MODULES,
     ],
     resources=[

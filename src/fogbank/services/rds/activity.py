@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fogbank.kernel.context import Context, Role
+from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
+from fogbank.services.rds import linked
 from fogbank.services.rds.addresses import cluster_at, parse
 from fogbank.services.rds.groups_state import ACTIVITY_STREAMS, ActivityStream
 from fogbank.services.rds.state import Cluster
-
-PRINCIPAL = "rds.amazonaws.com"
 
 
 def stream_of(ctx: Context, cluster: Cluster) -> ActivityStream | None:
@@ -21,11 +20,6 @@ def stream_of(ctx: Context, cluster: Cluster) -> ActivityStream | None:
 def stream_name(cluster: str) -> str:
     """The Kinesis stream of a cluster's activity."""
     return f"aws-rds-das-{cluster}"
-
-
-def role(ctx: Context, account: str) -> Role:
-    """RDS's service-linked role, as which it writes."""
-    return Role(f"arn:{ctx.partition}:iam::{account}:role/aws-service-role/{PRINCIPAL}/AWSServiceRoleForRDS", PRINCIPAL, "ActivityStream")
 
 
 def described(ctx: Context, arn: str) -> dict[str, Any]:
@@ -55,7 +49,7 @@ def forget(ctx: Context, cluster: Cluster) -> None:
     ACTIVITY_STREAMS.delete(ctx, stream)
     gone = {"StreamName": stream_name(stream.cluster), "EnforceConsumerDeletion": True}
     try:
-        ctx.call("kinesis", "DeleteStream", gone, acting=role(ctx, stream.account), region=stream.region)
+        ctx.call("kinesis", "DeleteStream", gone, acting=linked.role(stream.account, stream.region), region=stream.region)
     except ServiceException as refused:
         if refused.code != "ResourceNotFoundException":
             raise

@@ -12,8 +12,8 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import Answer, Wait, Waiting, operation
-from fogbank.services.rds import activity, activity_records, addresses, converging
-from fogbank.services.rds.activity import role, stream_name, stream_of
+from fogbank.services.rds import activity, activity_records, addresses, converging, linked
+from fogbank.services.rds.activity import stream_name, stream_of
 from fogbank.services.rds.faults import ENGINES, cluster_state
 from fogbank.services.rds.groups_state import ACTIVITY_STREAMS, ActivityStream
 from fogbank.services.rds.state import Cluster
@@ -51,14 +51,6 @@ def _data_key(ctx: Context, key: str, cluster: Cluster) -> dict[str, Any]:
     return made
 
 
-def _ensure_role(ctx: Context) -> None:
-    """Has the account get RDS's service-linked role where it has none yet."""
-    try:
-        ctx.as_role(role(ctx, ctx.account))
-    except ServiceException:
-        ctx.call("iam", "CreateServiceLinkedRole", {"AWSServiceName": activity.PRINCIPAL})
-
-
 @operation("StartActivityStream")
 def start_activity_stream(ctx: Context, req: Any) -> Answer:
     """Has all that is done in an Aurora cluster told into a Kinesis stream of its own, encrypted under a KMS key; asynchronously.
@@ -86,9 +78,9 @@ def start_activity_stream(ctx: Context, req: Any) -> Answer:
         started_at_ms=ctx.now,
     )
     ACTIVITY_STREAMS.put(ctx, stream)
-    _ensure_role(ctx)
+    linked.ensure(ctx)
     name = stream_name(cluster.id)
-    ctx.call("kinesis", "CreateStream", {"StreamName": name, "ShardCount": 1}, acting=role(ctx, ctx.account))
+    ctx.call("kinesis", "CreateStream", {"StreamName": name, "ShardCount": 1}, acting=linked.role(ctx.account, ctx.region))
     converging.ask(ctx, cluster)
     return {
         "KmsKeyId": stream.kms_key,
@@ -131,7 +123,7 @@ def take(ctx: Context, cluster: Cluster, instance: str, events: list[dict[str, A
         content = activity_records.record(some, stream.cluster, instance, key, stream.encrypted_key, ctx.random.bytes)
         put = {"StreamName": stream_name(stream.cluster), "Data": content, "PartitionKey": instance}
         try:
-            ctx.call("kinesis", "PutRecord", put, acting=role(ctx, stream.account))
+            ctx.call("kinesis", "PutRecord", put, acting=linked.role(stream.account, stream.region))
         except ServiceException as refused:
             young = ctx.now - stream.started_at_ms < YOUNG_MS
             if "Throughput" in refused.code or (young and refused.code == "ResourceNotFoundException"):

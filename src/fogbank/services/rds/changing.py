@@ -13,6 +13,7 @@ from fogbank.services.rds import (
     groups,
     log_exports,
     making,
+    monitoring,
     option_groups,
     passwords,
     planning,
@@ -50,15 +51,12 @@ def modify(ctx: Context, req: Any, instance: Instance, row: Cluster) -> Both:
         instance = change(instance, status=status)
         if row.plain:
             row = change(row, status=status)
+    instance = monitoring.begin(ctx, instance, before[0])
     INSTANCES.put(ctx, instance)
     row = converging.ask(ctx, row)
     if (instance.insights, instance.insights_days) != (before[0].insights, before[0].insights_days):
         planning.watch_insights(ctx, row, instance, stop=True)
     return instance, row
-
-
-def _flag(value: bool | None, before: bool) -> bool:
-    return before if value is None else value
 
 
 def _at_once(ctx: Context, req: Any, instance: Instance, row: Cluster) -> Both:
@@ -73,11 +71,12 @@ def _at_once(ctx: Context, req: Any, instance: Instance, row: Cluster) -> Both:
         instance,
         maintenance_window=window,
         tier=within(req, "PromotionTier", 0, 15, instance.tier),
-        auto_minor=_flag(req.AutoMinorVersionUpgrade, instance.auto_minor),
+        auto_minor=making.flag(req.AutoMinorVersionUpgrade, instance.auto_minor),
         certificate=making.certificate(ctx, req) or instance.certificate,
-        public=_flag(req.PubliclyAccessible, instance.public),
+        public=making.flag(req.PubliclyAccessible, instance.public),
         parameter_group=groups.chosen(ctx, DB, group, row.engine, row.version) if group else instance.parameter_group,
         **changed,
+        **monitoring.asked(ctx, req, instance),
     ), row
 
 
@@ -92,10 +91,10 @@ def _plain_at_once(ctx: Context, req: Any, row: Cluster) -> Cluster:
         backup_window=backup,
         retention_days=within(req, "BackupRetentionPeriod", 0, 35, row.retention_days),
         port=within(req, "DBPortNumber", 1150, 65535, row.port),
-        copy_tags=_flag(req.CopyTagsToSnapshot, row.copy_tags),
+        copy_tags=making.flag(req.CopyTagsToSnapshot, row.copy_tags),
         log_exports=log_exports.modified(ctx, req, row),
         backup_tags=row.backup_tags | making.specified(ctx, req, "auto-backup"),
-        deletion_protection=_flag(req.DeletionProtection, row.deletion_protection),
+        deletion_protection=making.flag(req.DeletionProtection, row.deletion_protection),
     )
     if req.VpcSecurityGroupIds:
         row = change(row, security_groups=subnet_groups.security_groups(ctx, req.VpcSecurityGroupIds))

@@ -7,7 +7,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, Wait, task
-from fogbank.services.rds import changing, clusters, converging, events, keeping, metrics, passwords, planning, scaling, windows
+from fogbank.services.rds import changing, clusters, converging, events, keeping, passwords, planning, scaling, windows
 from fogbank.services.rds.addresses import cluster_by_id
 from fogbank.services.rds.state import CLUSTERS, DAY_MS, INSTANCES, MINUTE_MS, SNAPSHOTS, Secret, members
 from fogbank.store import change
@@ -83,7 +83,7 @@ def rotate(ctx: Context, payload: dict[str, Any]) -> Answer:
 
 @task("minute")
 def minute(ctx: Context, payload: dict[str, Any]) -> Answer | Wait:
-    """Tells how a cluster does, and has the engines follow its rows where they do not know it (yet)."""
+    """Looks whether a cluster is in use, has its logs shipped, and the engines follow its rows where they do not know it (yet)."""
     row = cluster_by_id(ctx, payload["cluster"])
     if row is None:
         return None
@@ -92,7 +92,6 @@ def minute(ctx: Context, payload: dict[str, Any]) -> Answer | Wait:
         if row.status not in ("creating", "deleting", "stopped"):
             converging.again(ctx, row)
     else:
-        metrics.tell(ctx, row, look)
         scaling.look(ctx, row, look)
         if row.log_exports:
             ctx.later("rds.ship", payload)

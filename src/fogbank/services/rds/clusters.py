@@ -17,6 +17,7 @@ from fogbank.services.rds import (
     keeping,
     log_exports,
     making,
+    masters,
     passwords,
     planning,
     repeating,
@@ -37,7 +38,8 @@ def create_db_cluster(ctx: Context, req: Any) -> Answer:
     """Makes an Aurora cluster: a volume and its addresses; the first instance made in it writes.
 
     With ReplicationSourceIdentifier it repeats another cluster or instance, with GlobalClusterIdentifier it is the first member of a
-    global cluster, or repeats the one that is. PostgreSQL's default database `postgres` is always there.
+    global cluster, or repeats the one that is. PostgreSQL's default database `postgres` is always there. EngineMode multimaster: up to
+    two instances, which both write.
 
     Errors: DBClusterAlreadyExistsFault, DBClusterQuotaExceededFault, InvalidParameterValue, InvalidParameterCombination,
     MissingParameter, GlobalClusterNotFoundFault, InvalidGlobalClusterStateFault, DBClusterParameterGroupNotFoundFault,
@@ -47,11 +49,14 @@ def create_db_cluster(ctx: Context, req: Any) -> Answer:
         making.check_cluster("CreateDBCluster", req)
         refuse("CreateDBCluster", req, "Engine")
     check_engine("CreateDBCluster", req.Engine, aurora=True)
-    making.check_cluster("CreateDBCluster", req)
+    multimaster = req.EngineMode == masters.MODE
+    making.check_cluster("CreateDBCluster", making.Asked(req, EngineMode=None) if multimaster else req)
     refuse("CreateDBCluster", req, "OptionGroupName")
     version = engine_versions.chosen(ctx, req.Engine, req.EngineVersion)
     row = making.new_cluster(ctx, req, req.DBClusterIdentifier, req.Engine, version)
     row = change(row, clone_group=ctx.random.uuid(), database=making.database_name(req.DatabaseName))
+    if multimaster:
+        row = masters.chosen("CreateDBCluster", req, row)
     source = global_members.joined(ctx, req, row)
     if source is not None:
         row = source
@@ -112,6 +117,7 @@ def modify_db_cluster(ctx: Context, req: Any) -> Answer:
     row = cluster_at(ctx, req.DBClusterIdentifier)
     refuse("ModifyDBCluster", req, *_UNMET, "AwsBackupRecoveryPointArn")
     making.only("ModifyDBCluster", req)
+    masters.check_changes("ModifyDBCluster", req, row)
     making.check_available(row, "creating", "stopped")
     if row.follows and (req.MasterUserPassword or req.ManageMasterUserPassword):
         raise cluster_state("The master user of a cluster that replicates another one is the other one's.")
@@ -142,9 +148,6 @@ def _with_settings(ctx: Context, req: Any, row: Cluster) -> Cluster:
     if backup != row.backup_window:
         planning.plan_backup(ctx, row, backup)
 
-    def flag(value: bool | None, before: bool) -> bool:
-        return before if value is None else value
-
     return change(
         row,
         backup_window=backup,
@@ -152,11 +155,11 @@ def _with_settings(ctx: Context, req: Any, row: Cluster) -> Cluster:
         retention_days=within(req, "BackupRetentionPeriod", 1, 35, row.retention_days),
         port=within(req, "Port", 1150, 65535, row.port),
         backtrack_s=within(req, "BacktrackWindow", 0, making.BACKTRACK_LIMIT_S, row.backtrack_s),
-        deletion_protection=flag(req.DeletionProtection, row.deletion_protection),
+        deletion_protection=making.flag(req.DeletionProtection, row.deletion_protection),
         log_exports=log_exports.modified(ctx, req, row),
-        http_endpoint=flag(req.EnableHttpEndpoint, row.http_endpoint),
-        copy_tags=flag(req.CopyTagsToSnapshot, row.copy_tags),
-        auto_minor=flag(req.AutoMinorVersionUpgrade, row.auto_minor),
+        http_endpoint=making.flag(req.EnableHttpEndpoint, row.http_endpoint),
+        copy_tags=making.flag(req.CopyTagsToSnapshot, row.copy_tags),
+        auto_minor=making.flag(req.AutoMinorVersionUpgrade, row.auto_minor),
         scaling=making.scaling(req, row.scaling),
     )
 
@@ -232,6 +235,7 @@ def delete_db_cluster(ctx: Context, req: Any) -> Answer:
         )
     making.check_final(req)
     if not req.SkipFinalSnapshot:
+        masters.lacks("DeleteDBCluster", row)
         making.check_available(row)
         tags = row.tags if row.copy_tags else {}
         keeping.begin(ctx, row, None, "cluster-snapshot", req.FinalDBSnapshotIdentifier, tags=tags)

@@ -8,7 +8,7 @@ from typing import Any
 from fogbank.engines.spec import Actual
 from fogbank.kernel.context import Context
 from fogbank.kernel.tags import pairs
-from fogbank.services.rds import activity, certificates, engine_versions, groups, passwords, subnet_groups
+from fogbank.services.rds import activity, certificates, engine_versions, groups, masters, monitoring, passwords, subnet_groups
 from fogbank.services.rds.addresses import cluster_arn, instance_arn
 from fogbank.services.rds.groups_state import CLUSTER, DB
 from fogbank.services.rds.state import CLUSTERS, DAY_MS, ENDPOINTS_OF, Cluster, Instance, Scaling, members
@@ -30,7 +30,7 @@ def cluster(ctx: Context, row: Cluster) -> dict[str, Any]:
         "Status": row.status,
         "Engine": row.engine,
         "EngineVersion": row.version,
-        "EngineMode": "provisioned",
+        "EngineMode": masters.mode(row),
         "AllocatedStorage": 1,
         "StorageType": row.storage_type,
         "StorageEncrypted": False,
@@ -39,7 +39,7 @@ def cluster(ctx: Context, row: Cluster) -> dict[str, Any]:
         "MasterUserSecret": passwords.described(row),
         "Port": row.port,
         "Endpoint": ctx.databases.address(row.writer_slot),
-        "ReaderEndpoint": ctx.databases.address(row.reader_slot),
+        "ReaderEndpoint": None if row.masters else ctx.databases.address(row.reader_slot),
         "CustomEndpoints": [ctx.databases.address(custom.slot) for custom in customs] or None,
         "AvailabilityZones": [row.region + zone for zone in row.zones],
         "MultiAZ": len({instance.zone for instance in there}) > 1,
@@ -77,7 +77,7 @@ def cluster(ctx: Context, row: Cluster) -> dict[str, Any]:
 def _member(ctx: Context, row: Cluster, instance: Instance, look: Actual | None) -> dict[str, Any]:
     return {
         "DBInstanceIdentifier": instance.name,
-        "IsClusterWriter": bool(row.writer) and instance.node == row.writer,
+        "IsClusterWriter": row.masters or (bool(row.writer) and instance.node == row.writer),
         "PromotionTier": instance.tier,
         "DBClusterParameterGroupStatus": applied(ctx, row, instance, look, CLUSTER, row.parameter_group),
     }
@@ -112,7 +112,7 @@ def latest_ms(row: Cluster, look: Actual | None) -> int:
 
 
 def _earliest(row: Cluster, look: Actual | None) -> dict[str, Any]:
-    return {"EarliestRestorableTime": earliest_ms(row, look) if look is not None and not row.follows else None}
+    return {"EarliestRestorableTime": earliest_ms(row, look) if look is not None and not row.follows and not row.masters else None}
 
 
 def earliest_ms(row: Cluster, look: Actual | None) -> int:
@@ -209,6 +209,7 @@ def instance(ctx: Context, row: Instance, of: Cluster) -> dict[str, Any]:
         "EnabledCloudwatchLogsExports": list(of.log_exports) or None,
         "MonitoringInterval": row.monitoring_s,
         "MonitoringRoleArn": row.monitoring_role or None,
+        "EnhancedMonitoringResourceArn": monitoring.stream_arn(row),
         "PerformanceInsightsEnabled": row.insights,
         "PerformanceInsightsRetentionPeriod": row.insights_days or None,
         "CACertificateIdentifier": row.certificate,

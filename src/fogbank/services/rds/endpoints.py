@@ -8,7 +8,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.rds import converging, making, tagging
+from fogbank.services.rds import converging, making, masters, tagging
 from fogbank.services.rds.addresses import (
     TAGGED,
     arn,
@@ -92,6 +92,7 @@ def create_db_cluster_endpoint(ctx: Context, req: Any) -> Answer:
     InvalidDBClusterStateFault, InvalidParameterCombination. Source: API reference, CreateDBClusterEndpoint.
     """
     row = cluster_at(ctx, req.DBClusterIdentifier)
+    masters.lacks("CreateDBClusterEndpoint", row)
     making.check_available(row, "modifying")
     name = identifier(req.DBClusterEndpointIdentifier, "DBClusterEndpointIdentifier")
     if ENDPOINTS.get(ctx, ctx.account, ctx.region, name) is not None:

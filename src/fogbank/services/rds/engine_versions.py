@@ -15,7 +15,7 @@ from fogbank.engines.spec import Failed
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import NotImplementedOperation
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.rds import addresses, certificates, instance_classes
+from fogbank.services.rds import addresses, certificates, instance_classes, masters
 from fogbank.services.rds.faults import ENGINES, combination, invalid
 
 _DESCRIPTIONS = {
@@ -163,7 +163,7 @@ def _described(one: Version, *, characters: bool) -> dict[str, Any]:
         "ExportableLogTypes": logs,
         "SupportsLogExportsToCloudwatchLogs": True,
         "SupportsReadReplica": not one.aurora,
-        "SupportedEngineModes": ["provisioned"],
+        "SupportedEngineModes": masters.modes(one.engine, one.version),
         "SupportedFeatureNames": ["Lambda", "s3Export", "s3Import"] if ENGINES[one.engine] == "postgres" else [],
         "SupportedCharacterSets": [utf8] if characters and one.engine == "mariadb" else None,
         "Status": "available",

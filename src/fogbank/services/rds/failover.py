@@ -30,6 +30,8 @@ def failover_db_cluster(ctx: Context, req: Any) -> Answer:
     """
     row = cluster_at(ctx, req.DBClusterIdentifier)
     making.check_available(row)
+    if row.masters:
+        raise cluster_state(f"DbCluster {row.name} is a multi-master cluster: there is no reader to fail over to.")
     if row.follows:
         raise cluster_state(f"DbCluster {row.name} replicates another cluster: it has no writer to fail over.")
     readers = [one for one in members(ctx, row) if one.node != row.writer and one.status == "available"]
@@ -57,8 +59,11 @@ def noticed(ctx: Context, payload: dict[str, Any]) -> Answer:
     what = payload["what"]
     if what == "failover" and writer:
         _failed_over(ctx, row, writer)
-    elif what in ("paused", "resumed"):
-        events.tell(ctx, "db-cluster", row.name, f"DB cluster {what}", "notification")
+    elif what == "unreachable":
+        for instance in list(members(ctx, row)):
+            events.tell(ctx, "db-instance", instance.name, payload["why"], "failure")
+    elif what == "resynchronized":
+        events.tell(ctx, "db-cluster", row.name, f"DB cluster replicates its source from the beginning: {payload['why']}", "notification")
     elif what == "activity":
         activity_streams.take(ctx, row, node, payload["events"])
     elif what == "failed":

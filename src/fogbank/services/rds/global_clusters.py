@@ -12,7 +12,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, Wait, operation, task
 from fogbank.kernel.tags import pairs
-from fogbank.services.rds import converging, engine_versions, events, making, repeating, tagging, volumes
+from fogbank.services.rds import converging, engine_versions, events, making, masters, repeating, tagging, volumes
 from fogbank.services.rds.addresses import RESOURCE_CHARACTERS, arn, cluster_arn, filters, get_cluster, identifier, page
 from fogbank.services.rds.faults import check_engine, cluster_missing, combination, missing, refuse
 from fogbank.services.rds.global_members import global_at, member_row, state, writer_of
@@ -20,6 +20,9 @@ from fogbank.services.rds.state import CLUSTERS, DAY_MS, GLOBALS, Cluster, Globa
 from fogbank.store import change
 
 GLOBALS_LIMIT = 20
+STOPS, CATCHES_UP, GOES_ON = range(3)
+"""The steps of a switchover: what is waited for in each."""
+TOPIC = "global-failover"
 
 
 def described(ctx: Context, row: GlobalCluster) -> dict[str, Any]:
@@ -107,6 +110,7 @@ def _around(ctx: Context, req: Any, row: GlobalCluster) -> GlobalCluster:
     source = get_cluster(ctx, req.SourceDBClusterIdentifier)
     if source is None or source.account != ctx.account:
         raise cluster_missing(req.SourceDBClusterIdentifier)
+    masters.lacks("CreateGlobalCluster", source)
     making.check_available(source)
     if source.global_cluster or source.follows:
         raise ServiceException(
@@ -214,7 +218,7 @@ def remove_from_global_cluster(ctx: Context, req: Any) -> Answer:
         CLUSTERS.put(ctx, change(found, global_cluster=""))
     else:
         converging.ask(where, change(repeating.promoted(where, found), global_cluster="", status="promoting"))
-    events.tell(where, "db-cluster", found.name, f"Removed from global cluster {row.name}", "global-failover")
+    events.tell(where, "db-cluster", found.name, f"Removed from global cluster {row.name}{_lost(ctx, found, not member.writer)}", TOPIC)
     return {"GlobalCluster": described(ctx, row)}
 
 
@@ -252,39 +256,38 @@ def _take_over(ctx: Context, req: Any, *, data_loss: bool) -> Answer:
     making.check_available(target)
     if not data_loss:
         making.check_available(primary)
-    status = "failing-over" if data_loss else "switching-over"
+    status, what = ("failing-over", "failover") if data_loss else ("switching-over", "switchover")
     row = change(row, status=status, state=status, state_from=cluster_arn(primary), state_to=cluster_arn(target), data_loss=data_loss)
     GLOBALS.put(ctx, row)
     at = ctx.of(primary.account, primary.region)
     if not data_loss:
         converging.ask(at, change(primary, status=status, writer=""))
-    ctx.later("rds.take_over", {"name": row.name, "from": [primary.region, primary.id], "to": [target.region, target.id], "step": 0})
-    events.tell(
-        ctx.of(target.account, target.region),
-        "db-cluster",
-        target.name,
-        f"Global {status.split('-')[0]} to DB cluster started",
-        "global-failover",
-    )
+    ctx.later("rds.take_over", {"name": row.name, "from": [primary.region, primary.id], "to": [target.region, target.id], "step": STOPS})
+    there = ctx.of(target.account, target.region)
+    events.tell(there, "db-cluster", target.name, f"Global {what} to DB cluster started{_lost(ctx, target, data_loss)}", TOPIC)
     return {"GlobalCluster": described(ctx, row)}
 
 
 @task("take_over")
 def take_over(ctx: Context, payload: dict[str, Any]) -> Answer | Wait:
-    """One step: when the primary has stopped writing, the target becomes a fork; when it is one, the others repeat it."""
+    """One step: when the primary has stopped writing, and then the target has all of it, the target becomes a fork of what it has; when it
+    is one, the others repeat it."""
     row = GLOBALS.get(ctx, ctx.account, payload["name"])
     primary = CLUSTERS.get(ctx, ctx.account, *payload["from"])
     target = CLUSTERS.get(ctx, ctx.account, *payload["to"])
     if row is None or target is None:
         return None
-    awaited = primary if payload["step"] == 0 and not row.data_loss else target if payload["step"] == 1 else None
-    if awaited is not None and awaited.settled != awaited.revision:
+    step = payload["step"]
+    if step == STOPS and row.data_loss:
+        step = CATCHES_UP
+    awaited = primary if step == STOPS else target
+    if awaited is not None and awaited.settled != awaited.revision and not (step == CATCHES_UP and row.data_loss):
         return Wait((CLUSTERS.watch(awaited.account, awaited.region, awaited.id),), ctx.now + DAY_MS)
-    if payload["step"] == 0:
+    if step != GOES_ON:
         at = ctx.of(target.account, target.region)
-        of = primary.volume if primary is not None and not row.data_loss else ""
-        converging.ask(at, change(repeating.promoted(at, target, of=of), status="modifying"))
-        ctx.later("rds.take_over", payload | {"step": 1})
+        after = target if step == STOPS else repeating.promoted(at, target)
+        converging.ask(at, change(after, status="modifying"))
+        ctx.later("rds.take_over", payload | {"step": step + 1})
         return None
     members = tuple(Member(member.region, member.cluster, member.cluster == target.id) for member in row.members)
     for member in members:
@@ -292,10 +295,14 @@ def take_over(ctx: Context, payload: dict[str, Any]) -> Answer | Wait:
         if other is not None and not member.writer:
             _follow(ctx, other, target)
     GLOBALS.put(ctx, change(row, status="available", members=members, state="", state_from="", state_to="", data_loss=False))
-    events.tell(
-        ctx.of(target.account, target.region), "db-cluster", target.name, "Global failover to DB cluster finished", "global-failover"
-    )
+    events.tell(ctx.of(target.account, target.region), "db-cluster", target.name, "Global failover to DB cluster finished", TOPIC)
     return None
+
+
+def _lost(ctx: Context, target: Cluster, data_loss: bool) -> str:
+    """What is lost where nobody waits for the primary: the last that it acknowledged, as far as it is known."""
+    look = ctx.databases.look(target.id) if data_loss else None
+    return f". RPO lag: {look.volume.lag_ms:.0f} ms" if look is not None and look.volume is not None else ""
 
 
 def _follow(ctx: Context, other: Cluster, target: Cluster) -> None:

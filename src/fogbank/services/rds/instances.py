@@ -15,6 +15,8 @@ from fogbank.services.rds import (
     failover,
     keeping,
     making,
+    masters,
+    monitoring,
     passwords,
     planning,
     repeating,
@@ -69,8 +71,6 @@ UNMET = (
     "AdditionalStorageVolumes",
     "DBCapacityReservationIdentifier",
     "PerformanceInsightsKMSKeyId",
-    "MonitoringInterval",
-    "MonitoringRoleArn",
     "StorageThroughput",
     "ReplicaMode",
     "UpgradeStorageConfig",
@@ -125,6 +125,7 @@ def create_db_instance(ctx: Context, req: Any) -> Answer:
 
 def begun(ctx: Context, instance: Instance, row: Cluster) -> dict[str, Any]:
     """Puts a new instance and its cluster, has it made, and describes it."""
+    instance = monitoring.begin(ctx, instance)
     row = making.put_instance(ctx, row, instance)
     row = converging.ask(ctx, row)
     planning.watch_insights(ctx, row, instance)
@@ -152,6 +153,7 @@ def _member(ctx: Context, req: Any) -> tuple[Instance, Cluster]:
         raise combination("Aurora DB instances have the storage of their DB cluster.")
     engine_versions.check_class(row.engine, row.version, req.DBInstanceClass)
     making.check_readers(ctx, row)
+    masters.check_writers(ctx, row)
     return making.new_instance(ctx, req, req.DBInstanceIdentifier, row, req.DBInstanceClass), row
 
 

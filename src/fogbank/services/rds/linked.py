@@ -1,4 +1,4 @@
-"""RDS's service-linked role, as which it reaches into an account: Secrets Manager, CloudWatch Logs."""
+"""RDS's service-linked role, as which it reaches into an account: Secrets Manager, CloudWatch Logs, Kinesis."""
 
 from __future__ import annotations
 

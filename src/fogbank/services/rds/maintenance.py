@@ -1,7 +1,7 @@
 """Pending maintenance: there never is any.
 
-An engine's programs are the machine's: a newer minor version is there when a node is next started. Certificates, hardware and operating
-system are not the cloud's to maintain.
+An engine's programs are the machine's: a newer minor version is there when a node is next started, whatever AutoMinorVersionUpgrade
+says. Certificates, hardware and operating system are not the cloud's to maintain.
 """
 
 from __future__ import annotations

@@ -10,19 +10,29 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
-from fogbank.services.rds import certificates, groups, log_exports, option_groups, subnet_groups, tagging, windows
+from fogbank.services.rds import certificates, groups, log_exports, monitoring, option_groups, subnet_groups, tagging, windows
 from fogbank.services.rds.addresses import arn, get_cluster, get_instance, identifier, resource_id, take_slot
 from fogbank.services.rds.faults import ENGINES, absent, cluster_state, combination, invalid, refuse, within
 from fogbank.services.rds.groups_state import CLUSTER, DB
 from fogbank.services.rds.instance_classes import SERVERLESS
 from fogbank.services.rds.roles import associated
-from fogbank.services.rds.state import CLUSTERS_BY_NAME, INSTANCES, INSTANCES_BY_NAME, PORTS, Cluster, Instance, Origin, Scaling, members
+from fogbank.services.rds.state import (
+    CLUSTERS_BY_NAME,
+    INSTANCES,
+    INSTANCES_BY_NAME,
+    PORTS,
+    READERS_LIMIT,
+    Cluster,
+    Instance,
+    Origin,
+    Scaling,
+    members,
+)
 from fogbank.store import change
 
 STORAGE_TYPES = ("gp2", "gp3", "io1", "io2", "standard")
 CLUSTERS_LIMIT = INSTANCES_LIMIT = 40
 _database = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}").fullmatch
-READERS_LIMIT = 15
 BACKTRACK_LIMIT_S = 259_200
 ZONES = ("a", "b", "c")
 UNMET: tuple[str, ...] = (
@@ -116,7 +126,7 @@ def new_cluster(
         parameter_group=groups.chosen(ctx, CLUSTER, group, engine, version),
         deletion_protection=bool(req.DeletionProtection),
         http_endpoint=bool(getattr(req, "EnableHttpEndpoint", None)),
-        backtrack_s=backtrack(ctx, req, engine),
+        backtrack_s=within(req, "BacktrackWindow", 0, BACKTRACK_LIMIT_S, 0),
         scaling=scaling(req, None if base is None else base.scaling),
         roles=associated(req),
         tags=tagging.given(ctx, req.Tags, arn(ctx.account, ctx.region, "cluster", name)),
@@ -197,11 +207,6 @@ def zone_of(ctx: Context, zone: str) -> str:
     return letter
 
 
-def backtrack(ctx: Context, req: Any, engine: str) -> int:
-    """The target backtrack window. Errors: InvalidParameterValue."""
-    return within(req, "BacktrackWindow", 0, BACKTRACK_LIMIT_S, 0)
-
-
 def scaling(req: Any, before: Scaling | None) -> Scaling | None:
     """Aurora Serverless v2's bounds. Errors: InvalidParameterValue, InvalidParameterCombination."""
     given = req.ServerlessV2ScalingConfiguration
@@ -258,7 +263,13 @@ def new_instance(ctx: Context, req: Any, name: str, of: Cluster, klass: str) -> 
         certificate=certificate(ctx, req) or certificates.default(ctx),
         tags=tagging.given(ctx, req.Tags, arn(ctx.account, ctx.region, "db", name)),
         **insights(req),
+        **monitoring.asked(ctx, req),
     )
+
+
+def flag(value: bool | None, before: bool) -> bool:
+    """What a request says, or what was so before."""
+    return before if value is None else value
 
 
 def check_readers(ctx: Context, of: Cluster) -> None:
@@ -318,7 +329,10 @@ def put_instance(ctx: Context, of: Cluster, instance: Instance) -> Cluster:
 
 
 def storage(req: Any, before: Instance | None) -> dict[str, Any]:
-    """The storage that an instance is described with. It grows as it must; there is no quota. Errors: InvalidParameterValue."""
+    """The storage that an instance is described with. It is the machine's: it grows as it must, is as fast as that is, and has no quota.
+
+    Errors: InvalidParameterValue, InvalidParameterCombination.
+    """
     size = req.AllocatedStorage if req.AllocatedStorage is not None else (before.storage_gib if before is not None else 20)
     iops = req.Iops if req.Iops is not None else (before.iops if before is not None else 0)
     kind = req.StorageType or (before.storage_type if before is not None and before.storage_type else "io1" if req.Iops else "gp2")

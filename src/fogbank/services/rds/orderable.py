@@ -8,7 +8,7 @@ from typing import Any
 from fogbank.kernel import paging
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.rds import addresses, engine_versions, faults
+from fogbank.services.rds import addresses, engine_versions, faults, masters
 from fogbank.services.rds.engine_versions import LICENSES, Version
 from fogbank.services.rds.instance_classes import CLASSES, offered
 from fogbank.services.rds.network import ZONES
@@ -56,7 +56,7 @@ def _described(ctx: Context, version: Version, klass: str, storage: str) -> dict
         "MinIopsPerDbInstance": iops[0],
         "MaxIopsPerDbInstance": iops[1],
         "AvailableProcessorFeatures": [],
-        "SupportedEngineModes": ["provisioned"],
+        "SupportedEngineModes": masters.modes(version.engine, version.version),
         "SupportsStorageAutoscaling": False,
         "SupportsKerberosAuthentication": False,
         "OutpostCapable": False,

@@ -15,6 +15,7 @@ def begin(ctx: Context, row: Cluster) -> None:
     """Begins what the clock does with a new cluster."""
     plan_backup(ctx, row, row.backup_window)
     ctx.later("rds.minute", {"cluster": row.id}, delay_s=60)
+    ctx.later("rds.measure", {"cluster": row.id}, delay_s=60)
     ctx.later("rds.stage", {"cluster": row.id}, delay_s=STAGE_S)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
-from fogbank.services.rds import addresses, converging, events, proxy_routes
+from fogbank.services.rds import addresses, converging, events, masters, proxy_routes
 from fogbank.services.rds.addresses import cluster_arn, cluster_at, cluster_of, instance_arn, instance_at
 from fogbank.services.rds.faults import ENGINES, cluster_state, combination, instance_state, invalid
 from fogbank.services.rds.groups_state import TARGET_GROUPS, Proxy, TargetGroup
@@ -205,6 +205,7 @@ def register_db_proxy_targets(ctx: Context, req: Any) -> Answer:
     if len(named) > 1:
         raise combination("A target group can have one DB cluster or one DB instance as its target.")
     cluster = named[0]
+    masters.lacks("RegisterDBProxyTargets", cluster)
     if _FAMILIES[ENGINES[cluster.engine]] != proxy.engine_family:
         raise combination(
             f"DB Proxy {proxy.name} of the engine family {proxy.engine_family} cannot connect to the engine {cluster.engine}."

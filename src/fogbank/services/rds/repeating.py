@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fogbank.kernel.context import Context
-from fogbank.services.rds import converging, events, failover, volumes
+from fogbank.services.rds import converging, events, failover, masters, volumes
 from fogbank.services.rds.addresses import cluster_arn, cluster_of, get_cluster, get_instance
 from fogbank.services.rds.faults import ENGINES, cluster_missing, cluster_state, combination, instance_missing, instance_state
 from fogbank.services.rds.state import CLUSTERS, INSTANCES, Cluster, Instance, Origin, members, next_volume
@@ -28,6 +28,7 @@ def following(ctx: Context, row: Cluster, source: Cluster) -> Cluster:
     """A cluster that repeats another one, with its master user and database. Errors: InvalidDBClusterStateFault and the like."""
     if source.status not in ("available", "backing-up", "modifying"):
         raise cluster_state(f"The source {source.name} is in {source.status} state, but expected available.")
+    masters.lacks("CreateDBCluster", source)
     if source.follows:
         raise cluster_state(f"The source {source.name} replicates another one itself.")
     if ENGINES[source.engine] != ENGINES[row.engine] or (
@@ -49,13 +50,13 @@ def following(ctx: Context, row: Cluster, source: Cluster) -> Cluster:
     )
 
 
-def promoted(ctx: Context, row: Cluster, *, of: str = "") -> Cluster:
-    """A cluster that goes on by itself: on a new volume, a fork of what it has repeated so far, or of another one (`of`)."""
+def promoted(ctx: Context, row: Cluster) -> Cluster:
+    """A cluster that goes on by itself: on a new volume, a fork of what it has repeated so far."""
     there = [one for one in members(ctx, row) if one.status != "deleting"]
     after = change(
         row,
         volume=next_volume(row),
-        origin=Origin(of or row.volume),
+        origin=Origin(row.volume),
         follows="",
         source="",
         writer=failover.next_writer(there) if there else "",

@@ -213,6 +213,8 @@ _INSTANCE_CHANGED = (
     "Iops",
     "ManageMasterUserPassword",
     "MasterUserPassword",
+    "MonitoringInterval",
+    "MonitoringRoleArn",
     "MultiAZ",
     "OptionGroupName",
     "PerformanceInsightsRetentionPeriod",
@@ -254,6 +256,8 @@ _NOT_OF_RESTORES = (
     "MasterUserPassword",
     "EngineVersion",
     "EnablePerformanceInsights",
+    "MonitoringInterval",
+    "MonitoringRoleArn",
     "PerformanceInsightsRetentionPeriod",
     "PreferredMaintenanceWindow",
     "PromotionTier",
@@ -328,6 +332,8 @@ def _read_instance(ctx: Context, identifier: str) -> Properties:
         "Iops",
         "LicenseModel",
         "MasterUsername",
+        "MonitoringInterval",
+        "MonitoringRoleArn",
         "MultiAZ",
         "NetworkType",
         "PerformanceInsightsRetentionPeriod",
@@ -362,6 +368,8 @@ def _put_instance(ctx: Context, identifier: str, before: Properties, after: Prop
     changed = {name: after.get(name) for name in _INSTANCE_CHANGED if before.get(name) != after.get(name)}
     if "ManageMasterUserPassword" in changed and not changed["ManageMasterUserPassword"]:
         changed["ManageMasterUserPassword"] = False
+    if "MonitoringInterval" in changed and not changed["MonitoringInterval"]:
+        changed |= {"MonitoringInterval": 0, "MonitoringRoleArn": None}
     _modify(ctx, identifier, _members(changed) | (_master(after) if changed.get("ManageMasterUserPassword") else {}))
 
 

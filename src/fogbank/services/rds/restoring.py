@@ -18,6 +18,7 @@ from fogbank.services.rds import (
     events,
     instances,
     making,
+    masters,
     passwords,
     planning,
     snapshots,
@@ -99,6 +100,7 @@ def restore_db_cluster_to_point_in_time(ctx: Context, req: Any) -> Answer:
     if req.RestoreType == "copy-on-write" and at_ms is not None:
         raise combination("A clone is made of the latest state: RestoreToTime can't be specified with RestoreType copy-on-write.")
     base, origin = _cluster_source(ctx, req, at_ms)
+    masters.lacks("RestoreDBClusterToPointInTime", base)
     row = making.new_cluster(ctx, req, req.DBClusterIdentifier, base.engine, base.version, base=base, origin=origin)
     return {"DBCluster": _put_cluster(ctx, _whose(ctx, row, base), f"Restored from cluster {base.name}")}
 

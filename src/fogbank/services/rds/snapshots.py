@@ -13,7 +13,7 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Answer, operation
 from fogbank.kernel.tags import pairs
-from fogbank.services.rds import describing, events, tagging
+from fogbank.services.rds import describing, events, masters, tagging
 from fogbank.services.rds.addresses import TAGGED, arn, cluster_at, cluster_of, filters, identifier, instance_at, located, page, passing
 from fogbank.services.rds.faults import absent, cluster_state, instance_state, invalid, refuse
 from fogbank.services.rds.keeping import CLUSTER, INSTANCE, KINDS, Kind, begin, check_new, remove
@@ -109,6 +109,7 @@ def create_db_cluster_snapshot(ctx: Context, req: Any) -> Answer:
     """Keeps a cluster as it is now. Errors: DBClusterNotFoundFault, InvalidDBClusterStateFault, DBClusterSnapshotAlreadyExistsFault,
     SnapshotQuotaExceededFault. Source: API reference, CreateDBClusterSnapshot."""
     row = cluster_at(ctx, req.DBClusterIdentifier)
+    masters.lacks("CreateDBClusterSnapshot", row)
     if row.status not in ("available", "stopped", "backing-up"):
         raise cluster_state(f"DbCluster {row.name} is in {row.status} state, but expected available.")
     if row.follows:

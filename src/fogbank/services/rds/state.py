@@ -63,7 +63,7 @@ class Secret(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Cluster(Record, frozen=True, kw_only=True):
     """`version`: as described; `writer`: the node that writes, "" for a replica; `source`: the ARN of what it repeats (volume `follows`);
     `settled`: the last revision that the engines have done, `stood`: on which volume; `pending`: what waits for maintenance;
-    `keep_backups`: when it is deleted; `earliest_ms`, `staged_ms`: from when to when it is staged.
+    `keep_backups`: when it is deleted; `earliest_ms`, `staged_ms`: from when to when it is staged; `masters`: all its instances write.
     """
 
     account: str
@@ -121,10 +121,16 @@ class Cluster(Record, frozen=True, kw_only=True):
     final: str = ""
     keep_backups: bool = False
     staged_ms: int = 0
+    masters: bool = False
 
 
 class Instance(Record, frozen=True, kw_only=True):
-    """`cluster`: the id of its cluster; `node`: what the engines call it; `pending`: AWS's name of a setting -> what it will be."""
+    """`cluster`: the id of its cluster; `node`: what the engines call it; `pending`: AWS's name of a setting -> what it will be;
+    `monitored`: how often Enhanced Monitoring was begun or ended.
+
+    Described and no more: `public`, as there is one network, this machine's; `storage_gib`, `storage_type` and `iops`, as there is one
+    disk; `auto_minor`, as the engines' programs are the machine's (`maintenance`).
+    """
 
     account: str
     region: str
@@ -157,6 +163,7 @@ class Instance(Record, frozen=True, kw_only=True):
     insights: bool = False
     insights_days: int = 0
     certificate: str = ""
+    monitored: int = 0
 
 
 class CustomEndpoint(Record, frozen=True, kw_only=True):

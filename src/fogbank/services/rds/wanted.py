@@ -44,6 +44,7 @@ def wanted(ctx: Context, cluster: Cluster) -> spec.Cluster:
         follows=cluster.follows,
         existing=cluster.stood == cluster.volume,
         audit=activity.stream_of(ctx, cluster) is not None,
+        masters=cluster.masters,
     )
 
 
@@ -80,7 +81,7 @@ def endpoints_of(ctx: Context, cluster: Cluster, there: list[Instance]) -> list[
         return [spec.Endpoint(instance.slot, port, kind, (instance.node,) if cluster.follows else ()) for instance in there]
     return [
         spec.Endpoint(cluster.writer_slot, port, "writer"),
-        spec.Endpoint(cluster.reader_slot, port, "reader"),
+        *(() if cluster.masters else (spec.Endpoint(cluster.reader_slot, port, "reader"),)),
         *(spec.Endpoint(instance.slot, port, "node", (instance.node,)) for instance in there),
         *(
             spec.Endpoint(custom.slot, port, _KINDS[custom.kind], reached(custom, there))
