@@ -439,7 +439,7 @@ def test_the_truth_moves_and_is_found_again(tmp_path: Path) -> None:
     try:
         actual = first.converge(WANTED)
         with connect(first, 1) as one:
-            one.execute("create table t (id int primary key)")
+            one.execute("create table t (id int primary key, n serial)")
             one.execute("insert into t values (1)")
         os.kill(next(node.pid for node in actual.nodes if node.id == dead.id), signal.SIGKILL)
         with connect(first, 2) as two:
@@ -457,7 +457,9 @@ def test_the_truth_moves_and_is_found_again(tmp_path: Path) -> None:
         second.converge(WANTED)
         with connect(second, 1) as one:
             one.execute("insert into t values (4)")
-        assert both(second, "select count(*) from t") == [(4,)]
+        with connect(second, 2) as two:
+            two.execute("insert into t values (5)")
+        assert both(second, "select count(distinct n) from t") == [(5,)]
         second.do(lambda done: second.databases.drop("mm", done))
         second.do(lambda done: second.databases.forget(WANTED.volume, done))
         assert {path.name.split("-w")[0] for path in (second.room.root / "volumes").iterdir()} == {"v-mm-1"}

@@ -234,10 +234,12 @@ class Claimer:
         if claims:
             self._withdraw(claims)
 
+    def forget(self) -> None:
+        """Nobody writes any more: the nodes forget the cluster."""
+        self._send(frames.TELL, _encode(Tell(self._cluster, self._generation, self.writer, [], {})))
+
     def end(self) -> None:
-        """It asks nothing more; the nodes forget the cluster."""
-        over = Tell(self._cluster, self._generation, self.writer, [], {})
-        self._send(frames.TELL, _encode(over))
+        """It asks nothing more."""
         for task in self._keeping:
             task.cancel()
         self._keeping = []

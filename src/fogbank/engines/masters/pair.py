@@ -226,7 +226,6 @@ class Pair:
             await survivor.fence()
             self._sides = []
             raise
-        gone.claimer.end()
         await _forget(gone.home)
 
     async def _stop_ways(self) -> None:
@@ -301,12 +300,12 @@ class Pair:
             if side is self._sides[0]:
                 with contextlib.suppress(Failed):
                     await side.gate(closed=False)
+                side.claimer.forget()
                 side.shut()
                 await side.close()
             else:
                 await side.fence()
                 await _forget(side.home)
-            side.claimer.end()
         self._sides, self.held = [], True
 
     async def close(self) -> None:

@@ -86,6 +86,7 @@ class Side(Runner):
 
     def shut(self) -> None:
         """No more rows are asked for."""
+        self.claimer.end()
         if self.door is not None:
             self.door.close()
             self.door = None
@@ -149,7 +150,7 @@ class Side(Runner):
             await connection.one(f"alter role {owner} nocreatedb nocreaterole")
             if not await connection.one(f"select true from pg_publication where pubname = '{SUBSCRIPTION}'"):
                 await connection.one(f"create publication {SUBSCRIPTION} for all tables")
-            await self._be(connection)
+            await self._be(connection)  # (the truth may have been the second's)
             await connection.one("select aurora_masters._settle()")
         for other in _OTHERS:
             if other != self._database:
@@ -157,10 +158,12 @@ class Side(Runner):
                     await connection.raw.execute(_REFUSING.replace("{}", self._database).encode())
 
     async def _be(self, connection: Connection) -> None:
+        """It has this number, and its sequences go on in that one's way."""
         if await connection.one("select aurora_masters.number()") != self.number:
             await connection.one(
                 f"create or replace function aurora_masters.number() returns int language sql stable as 'select {self.number}'"
             )
+            await connection.one("select aurora_masters._step_over()")
 
     async def part(self) -> None:
         """Nothing comes from the other any more, and nothing is kept for it."""
@@ -213,7 +216,6 @@ class Side(Runner):
         """It is a copy of the other writer, and becomes the one that it is."""
         async with self.asking() as connection:
             await self._be(connection)
-            await connection.one("select aurora_masters._step_over()")
 
     # what the other has to have
 
