@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from fogbank.kernel.beside import Beside, on_thread
-from fogbank.kernel.operation import Watch
+from fogbank.kernel.operation import Waiting, Watch
 from fogbank.store.tables import At, Record, Table
 from fogbank.store.vault import KEY_BYTES, ContentCipher, Seal, Vault
 
@@ -390,9 +390,13 @@ class Blobs:
         """What long work gives, done beside the loop: Waiting is raised meanwhile, and it is there when asked for again by its key."""
         try:
             done: T = self._works.result(key, "", on_thread(self.pool, work), at.tx.at_ms + 3_600_000)
-            return done
-        finally:
+        except Waiting:
+            raise
+        except Exception:
             self._works.over(key)
+            raise
+        self._works.over(key)
+        return done
 
     def _row(self, at: At, blob: Blob, seal: Seal | None) -> bytes:
         body = BODIES.get(at, blob.name)

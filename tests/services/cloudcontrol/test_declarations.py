@@ -16,6 +16,9 @@ from fogbank.wire import registry
 
 from .conftest import ACCOUNT
 
+SAID_OF_CALLS = {"BypassPolicyLockoutSafetyCheck", "PendingWindowInDays", "DeleteAutomatedBackups"}
+"""What does not describe a resource, but how it is to be made or deleted."""
+
 Run = Callable[[Callable[[Context], Any]], Any]
 
 
@@ -34,7 +37,7 @@ def test_declaration(kind: ResourceType) -> None:
     assert not kind.properties & set(schema.read_only)
     changeable = {name for part in kind.parts for name in part.names}
     assert not changeable & set(schema.create_only)
-    settled = {*schema.create_only, "BypassPolicyLockoutSafetyCheck", "PendingWindowInDays"}
+    settled = {*schema.create_only, *schema.conditional_create_only, *SAID_OF_CALLS}
     assert kind.properties - changeable <= settled
     assert (kind.list is not None) == ("list" in schema.handlers)
     if kind.naming is not None:

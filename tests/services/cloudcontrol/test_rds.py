@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from rds.stage import Stage
 
 from .conftest import Control
@@ -54,6 +55,13 @@ def test_cluster(control: Control, cloud: Any, stage: Stage) -> None:
     )
     found = control.update(CLUSTER, "c", ("add", "/ManageMasterUserPassword", True))
     assert "SecretArn" in found["MasterUserSecret"]
+    for change, said in ({"/NetworkType": "DUAL"}, "NetworkType DUAL"), ({"/StorageType": "aurora-iopt1"}, "StorageType aurora-iopt1"):
+        ((path, value),) = change.items()
+        ended = control.ended(control.patch(CLUSTER, "c", ("add", path, value)))
+        assert ended["OperationStatus"] == "FAILED"
+        assert said in ended["StatusMessage"]
+    with pytest.raises(ClientError, match=r"conditionalCreateOnlyProperties .*Engine.* cannot be updated"):
+        control.patch(CLUSTER, "c", ("replace", "/Engine", "aurora-mysql"))
     assert control.listed(CLUSTER) == ["c"]
     (name,) = control.listed(INSTANCE)
     control.delete(INSTANCE, name)
@@ -108,7 +116,8 @@ def test_global(control: Control, cloud: Any, stage: Stage) -> None:
     found = control.update(GLOBAL, "w", ("add", "/DeletionProtection", True))
     assert (found["DeletionProtection"], found["Engine"]) == (True, "aurora-postgresql")
     assert control.read(CLUSTER, "c")["GlobalClusterIdentifier"] == "w"
-    control.update(GLOBAL, "w", ("replace", "/DeletionProtection", False))
+    found = control.update(GLOBAL, "w", ("replace", "/DeletionProtection", False), ("add", "/Tags", [{"Key": "a", "Value": "1"}]))
+    assert found["Tags"] == [{"Key": "a", "Value": "1"}]
     control.delete(CLUSTER, "c")
     assert control.listed(GLOBAL) == ["w"]
     control.delete(GLOBAL, "w")

@@ -118,7 +118,10 @@ def _patched(before: Properties, text: str) -> Properties:
 
 
 def _check_change(type: Type, before: Properties, after: Properties) -> None:
-    for kind, paths in (("createOnly", type.schema.create_only), ("readOnly", type.schema.read_only)):
+    changeable = {name for part in type.kind.parts for name in part.names}
+    conditional = tuple(path for path in type.schema.conditional_create_only if path not in changeable)
+    kinds = {"createOnly": type.schema.create_only, "conditionalCreateOnly": conditional, "readOnly": type.schema.read_only}
+    for kind, paths in kinds.items():
         if changed := type.schema.changed(before, after, paths):
             message = f"Invalid patch update: {kind}Properties [{_pointers(changed)}] cannot be updated"
             raise ServiceException("NotUpdatableException", message)

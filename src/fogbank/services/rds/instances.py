@@ -39,6 +39,7 @@ from fogbank.services.rds.faults import (
     combination,
     instance_missing,
     instance_state,
+    invalid,
     missing,
     refuse,
 )
@@ -97,10 +98,12 @@ _CLUSTERS = {
 """What the cluster decides, not its members."""
 
 
-def check(operation: str, req: Any) -> None:
-    """Refuses by name what an instance cannot have."""
+def check(operation: str, req: Any, engine: str) -> None:
+    """Refuses by name what an instance of an engine cannot have."""
     refuse(operation, req, *UNMET)
     making.only(operation, making.Asked(req, StorageType=None))
+    if getattr(req, "LicenseModel", None) not in (None, describing.LICENSES.get(engine, "general-public-license")):
+        raise invalid(f"Invalid license model for {engine}: {req.LicenseModel}")
 
 
 @operation("CreateDBInstance")
@@ -115,7 +118,7 @@ def create_db_instance(ctx: Context, req: Any) -> Answer:
     Source: API reference, CreateDBInstance.
     """
     check_engine("CreateDBInstance", req.Engine)
-    check("CreateDBInstance", req)
+    check("CreateDBInstance", req, req.Engine)
     if req.DBClusterIdentifier:
         instance, row = _member(ctx, req)
     else:
@@ -225,7 +228,7 @@ def modify_db_instance(ctx: Context, req: Any) -> Answer:
     """
     instance = instance_at(ctx, req.DBInstanceIdentifier)
     row = cluster_of(ctx, instance)
-    check("ModifyDBInstance", req)
+    check("ModifyDBInstance", req, row.engine)
     refuse(
         "ModifyDBInstance",
         req,

@@ -31,7 +31,6 @@ def create_db_instance_read_replica(ctx: Context, req: Any) -> Answer:
     Errors: DBInstanceNotFoundFault, InvalidDBInstanceStateFault, DBInstanceAlreadyExistsFault, InstanceQuotaExceededFault,
     InvalidParameterCombination. Source: API reference, CreateDBInstanceReadReplica.
     """
-    instances.check("CreateDBInstanceReadReplica", req)
     req = making.Asked(req)
     if bool(req.SourceDBInstanceIdentifier) == bool(req.SourceDBClusterIdentifier):
         raise missing("Either SourceDBInstanceIdentifier or SourceDBClusterIdentifier must be provided.")
@@ -43,6 +42,7 @@ def create_db_instance_read_replica(ctx: Context, req: Any) -> Answer:
     source = cluster_of(ctx, origin)
     if not source.plain:
         raise combination("Aurora DB instances cannot be the source of a DB instance read replica: their DB cluster has Aurora Replicas.")
+    instances.check("CreateDBInstanceReadReplica", req, source.engine)
     if origin.status not in ("available", "backing-up", "modifying"):
         raise instance_state(f"Instance {origin.name} is not in available state.")
     if sum(1 for _ in describing.replicas(ctx, source)) >= REPLICAS_LIMIT:

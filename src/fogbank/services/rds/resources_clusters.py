@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fogbank.kernel.context import Context
+from fogbank.kernel.errors import NotImplementedOperation
 from fogbank.kernel.resource_types import Naming, Part, Properties, ResourceType, each, every, found, given
 from fogbank.services.rds.resources_groups import tagged
 
@@ -56,6 +57,8 @@ def _held_roles(held: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 # AWS::RDS::DBCluster
 
+_FIXED = ("EngineLifecycleSupport", "NetworkType", "StorageType")
+"""What can be asked for, and have one value only: the operations refuse any other."""
 _BOTH = (
     "BacktrackWindow",
     "BackupRetentionPeriod",
@@ -77,8 +80,9 @@ _CHANGED = (
     "ManageMasterUserPassword",
     "MasterUserPassword",
     "PreferredMaintenanceWindow",
+    *_FIXED,
 )
-_FIRST = ("DBSubnetGroupName", "EngineMode", "StorageEncrypted", "StorageType", "NetworkType", "KmsKeyId", "EngineLifecycleSupport", "Tags")
+_FIRST = ("DBSubnetGroupName", "EngineMode", "StorageEncrypted", "KmsKeyId", "Tags", *_FIXED)
 _CREATED = (
     *_CHANGED,
     *_FIRST,
@@ -88,8 +92,8 @@ _CREATED = (
     "Engine",
     "GlobalClusterIdentifier",
     "MasterUsername",
-    "ReplicationSourceIdentifier",
 )
+_REPEATED = "ReplicationSourceIdentifier"
 _SOURCES = (
     "SnapshotIdentifier",
     "SourceDBClusterIdentifier",
@@ -108,7 +112,7 @@ def _cluster(ctx: Context, identifier: str) -> dict[str, Any]:
 def _create_cluster(ctx: Context, properties: Properties) -> str:
     name: str = properties["DBClusterIdentifier"].lower()
     if not any(properties.get(source) for source in _SOURCES[:3]):
-        _call(ctx, "CreateDBCluster", **_of(properties, _CREATED), **_master(properties))
+        _call(ctx, "CreateDBCluster", **_of(properties, (*_CREATED, _REPEATED)), **_master(properties))
         return name
     members = {"DBClusterIdentifier": name, **_of(properties, (*_BOTH, *_FIRST))}
     if properties.get("SnapshotIdentifier"):
@@ -172,6 +176,12 @@ def _put_cluster(ctx: Context, identifier: str, before: Properties, after: Prope
         _call(ctx, "ModifyDBCluster", DBClusterIdentifier=identifier, ApplyImmediately=True, **members)
 
 
+def _promote(ctx: Context, identifier: str, before: Properties, after: Properties) -> None:
+    if after.get(_REPEATED):
+        raise NotImplementedOperation("cloudformation", CLUSTER.name, f"with another {_REPEATED} than it was made with")
+    _call(ctx, "PromoteReadReplicaDBCluster", DBClusterIdentifier=identifier)
+
+
 def _delete_cluster(ctx: Context, identifier: str, properties: Properties) -> None:
     held = _cluster(ctx, identifier)
     if held.get("GlobalClusterIdentifier"):
@@ -188,7 +198,7 @@ CLUSTER = ResourceType(
     read=_read_cluster,
     delete=_delete_cluster,
     list=lambda ctx: (one["DBClusterIdentifier"] for one in every(ctx, "rds", "DescribeDBClusters", {}, "DBClusters", "Marker")),
-    parts=(Part((*_CHANGED, "MasterUserSecret"), _put_cluster), _roles("DBCluster"), tagged("cluster")),
+    parts=(Part((*_CHANGED, "MasterUserSecret"), _put_cluster), Part((_REPEATED,), _promote), _roles("DBCluster"), tagged("cluster")),
     naming=Naming("DBClusterIdentifier", 63, lower=True),
     absent=("DBClusterNotFoundFault",),
     present=("DBClusterAlreadyExistsFault",),
@@ -211,11 +221,13 @@ _INSTANCE_CHANGED = (
     "EnablePerformanceInsights",
     "EngineVersion",
     "Iops",
+    "LicenseModel",
     "ManageMasterUserPassword",
     "MasterUserPassword",
     "MonitoringInterval",
     "MonitoringRoleArn",
     "MultiAZ",
+    "NetworkType",
     "OptionGroupName",
     "PerformanceInsightsRetentionPeriod",
     "Port",
@@ -234,9 +246,7 @@ _INSTANCE_CREATED = (
     "DBName",
     "DBSubnetGroupName",
     "Engine",
-    "LicenseModel",
     "MasterUsername",
-    "NetworkType",
     "StorageEncrypted",
     "Tags",
 )

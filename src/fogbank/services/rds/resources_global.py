@@ -6,6 +6,7 @@ from typing import Any
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.resource_types import Naming, Part, Properties, ResourceType, every, given
+from fogbank.services.rds.resources_groups import tagged
 
 
 def _call(ctx: Context, operation: str, **members: Any) -> Any:
@@ -33,10 +34,7 @@ def _read_global(ctx: Context, identifier: str) -> Properties:
     endpoint = held.get("Endpoint")
     return {
         name: held.get(name) for name in ("GlobalClusterIdentifier", "Engine", "EngineVersion", "DeletionProtection", "StorageEncrypted")
-    } | {
-        "GlobalEndpoint": {"Address": endpoint} if endpoint else None,
-        "Tags": held.get("TagList") or None,
-    }
+    } | {"GlobalEndpoint": {"Address": endpoint} if endpoint else None}
 
 
 def _put_global(ctx: Context, identifier: str, before: Properties, after: Properties) -> None:
@@ -61,7 +59,7 @@ GLOBAL = ResourceType(
     list=lambda ctx: (
         one["GlobalClusterIdentifier"] for one in every(ctx, "rds", "DescribeGlobalClusters", {}, "GlobalClusters", "Marker")
     ),
-    parts=(Part(("DeletionProtection", "EngineVersion"), _put_global),),
+    parts=(Part(("DeletionProtection", "EngineVersion"), _put_global), tagged("global-cluster", region="")),
     naming=Naming("GlobalClusterIdentifier", 63, lower=True),
     absent=("GlobalClusterNotFoundFault",),
     present=("GlobalClusterAlreadyExistsFault",),

@@ -26,11 +26,11 @@ AT_ONCE = 20
 """Parameters that one request changes."""
 
 
-def tagged(kind: str, named: Callable[[Context, str], str] = lambda ctx, identifier: identifier) -> Part:
+def tagged(kind: str, named: Callable[[Context, str], str] = lambda ctx, identifier: identifier, region: str | None = None) -> Part:
     """The tags of a resource of a kind; `named`: the last word of its ARN."""
 
     def arn(ctx: Context, identifier: str) -> str:
-        return ctx.arn(f"{kind}:{named(ctx, identifier)}", service="rds")
+        return ctx.arn(f"{kind}:{named(ctx, identifier)}", service="rds", region=region)
 
     return tags(
         read=lambda ctx, identifier: pairs(ctx.call("rds", "ListTagsForResource", {"ResourceName": arn(ctx, identifier)})["TagList"]),

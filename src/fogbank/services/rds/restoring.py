@@ -175,11 +175,9 @@ def _engine(req: Any, base: Cluster) -> str:
 def _restored(ctx: Context, req: Any, name: str, base: Cluster, before: Instance, origin: Origin) -> Answer:
     """A new instance from what another one was."""
     req = making.Asked(req)
-    instances.check(ctx.operation, req)
+    instances.check(ctx.operation, req, base.engine)
     if req.DBName and req.DBName != base.database:
         raise absent(ctx.operation, "DBName: databases keep their names")
-    if getattr(req, "LicenseModel", None) not in (None, describing.LICENSES.get(base.engine, "general-public-license")):
-        raise invalid(f"Invalid license model for {base.engine}: {req.LicenseModel}")
     name = identifier(name, "DBInstanceIdentifier")
     klass = req.DBInstanceClass or before.klass
     engine_versions.check_class(_engine(req, base), base.version, klass)
