@@ -125,6 +125,20 @@ def turn(cloud: Cloud, rds: Any, name: str) -> None:
     on_loop(cloud, server.checkpoint())
 
 
+def test_what_is_being_copied_does_not_go(cloud: Cloud) -> None:
+    """An image that somebody copies outlives that newer ones are made and older ones let go; then it goes too."""
+    rds = cloud.client("rds")
+    make(rds, "busy")
+    _, volume = volume_of(rds, cloud, "busy")
+    with volume.held(volume.newest()) as folder:
+        sql(rds, "busy", "insert into t values (1)")
+        age(cloud, volume)
+        assert any(folder.iterdir())
+    sql(rds, "busy", "insert into t values (2)")
+    age(cloud, volume)
+    assert not folder.exists()
+
+
 def test_restored_from_what_only_s3_has(cloud: Cloud) -> None:
     """What was let go of here is restored to any instant from S3: over several pieces and images; and the rows say what is there."""
     rds = cloud.client("rds")

@@ -62,8 +62,9 @@ async def fill(one: Running, volume: Volume) -> None:
     """A node's disk is made from the volume's newest image (of a fork that nobody has opened yet: its only one)."""
     one.clean = False
     await asyncio.to_thread(layers.clear, one.folder)
-    image, data = volume.image(volume.newest()), one.folder / "data"
-    await volume.kind.engine.copy(image.folder, data, layers.below(data))
+    data = one.folder / "data"
+    with volume.held(volume.newest()) as image:
+        await volume.kind.engine.copy(image, data, layers.below(data))
 
 
 async def together(works: Iterable[Awaitable[None]]) -> None:

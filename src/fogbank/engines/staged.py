@@ -87,13 +87,13 @@ async def _durable(volume: Volume) -> tuple[int, int, int, int]:
 async def _image(volume: Volume, folder: Path, image: Kept) -> Piece:
     _, start = volume.kind.engine.begins(volume.image(image))
     file = folder / f"image-{image.number}"
-    source = volume.image_folder(image)
 
     def pack(tar: tarfile.TarFile) -> None:
         _add(tar, "about", msgspec.json.encode(image))
         tar.add(source, "image")
 
-    size, crc = await asyncio.to_thread(_pack, file, pack)
+    with volume.held(image) as source:
+        size, crc = await asyncio.to_thread(_pack, file, pack)
     return Piece("image", image.timeline, start, image.position, image.at_ms, size, crc, file)
 
 

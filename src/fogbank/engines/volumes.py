@@ -16,7 +16,8 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -108,6 +109,7 @@ class Volume:
         self._run: Path | None = None
         self._lock = asyncio.Lock()
         self._coalescing = asyncio.Lock()
+        self._held: Counter[int] = Counter()
 
     @property
     def log(self) -> str:
@@ -142,7 +144,8 @@ class Volume:
         record = Record(name, self.record.engine, self.record.version, self.record.system, wall_ms(), [base], region=region)
         record.log = f"{name}-{record.born_ms:x}"
         made = Volume(self.room, self.kind, self.binaries, record)
-        await asyncio.to_thread(_share, self.image_folder(base), made.image_folder(base))
+        with self.held(base) as folder:
+            await asyncio.to_thread(_share, folder, made.image_folder(base))
         made.save()
         await made.open()
         return made
@@ -179,13 +182,14 @@ class Volume:
             region=self.record.region,
         )
         made = Volume(self.room, self.kind, self.binaries, record)
-        await asyncio.to_thread(_share, self.image_folder(base), made.image_folder(base))
-        spans = [
-            (number, start, position if number == timeline else end)
-            for number, start, end in await self.spans(base)
-            if number < timeline or (number == timeline and start < position)
-        ]
-        await self.everywhere(lambda node: node.fork(name, spans))
+        with self.held(base) as folder:
+            await asyncio.to_thread(_share, folder, made.image_folder(base))
+            spans = [
+                (number, start, position if number == timeline else end)
+                for number, start, end in await self.spans(base)
+                if number < timeline or (number == timeline and start < position)
+            ]
+            await self.everywhere(lambda node: node.fork(name, spans))
         record.begun = bool(spans)  # (where the image is all there is, its log begins anew)
         made.save()
         return made
@@ -296,6 +300,15 @@ class Volume:
     def newest(self) -> Kept:
         return max(self.record.images, key=lambda image: (image.timeline, image.position))
 
+    @contextlib.contextmanager
+    def held(self, image: Kept) -> Iterator[Path]:
+        """An image's folder; neither it nor the log after it goes meanwhile."""
+        self._held[image.number] += 1
+        try:
+            yield self.image_folder(image)
+        finally:
+            self._held[image.number] -= 1
+
     async def adopt(self, image: Image, at_ms: int, *, share: bool = False) -> Kept:
         """Keeps an image that was made. `share`: its files are linked, else they are taken."""
         number = max((one.number for one in self.record.images), default=0) + 1
@@ -329,7 +342,7 @@ class Volume:
         """Lets go of images, and of the log before the oldest that is left."""
         floor_ms = wall_ms() - self.record.window_ms
         by_age = sorted(self.record.images, key=lambda image: (image.timeline, image.position))
-        needed = {by_age[-1].number}
+        needed = {by_age[-1].number, *(+self._held)}
         staged = self.record.staged
         older = [image for image in by_age if image.at_ms <= floor_ms and (staged is None or (image.timeline, image.position) <= staged)]
         needed |= {image.number for image in by_age if image not in older}
