@@ -39,3 +39,9 @@ def test_services_do_not_name_each_other() -> None:
         if "services" in path.parts or path.name == "app.py":
             continue
         assert "fogbank.services" not in path.read_text(), path
+
+
+def test_waits_that_can_be_cancelled() -> None:
+    """`asyncio.wait_for` of Python 3.11 forgets a cancellation that comes together with the result: `asyncio.timeout` does not."""
+    for path in FILES:
+        assert "asyncio.wait_for(" not in path.read_text(), path

@@ -54,7 +54,8 @@ class Control:
         self._asked[self._number] = answer
         self._writer.write(json.dumps({"do": do, "id": self._number, **what}).encode() + b"\n")
         try:
-            found = await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                found = await answer
         except TimeoutError:
             raise Failed(f"{do}: no answer after {timeout_s:.0f} s") from None
         if "error" in found:

@@ -71,7 +71,8 @@ class Process:
         """Asks it to end, and kills it when it does not."""
         self.tell(signal_number)
         try:
-            return await asyncio.wait_for(asyncio.shield(self.ended), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.shield(self.ended)
         except TimeoutError:
             self.tell(signal.SIGKILL)
             return await self.ended

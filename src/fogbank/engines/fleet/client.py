@@ -76,7 +76,8 @@ class Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         try:
             where = port(fleet, number)
-            _, made = await asyncio.wait_for(loop.create_connection(lambda: cls(number), "127.0.0.1", where), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                _, made = await loop.create_connection(lambda: cls(number), "127.0.0.1", where)
         except (TimeoutError, OSError) as error:
             raise ConnectionError(f"storage node {name(number)} cannot be reached: {error}") from error
         return made

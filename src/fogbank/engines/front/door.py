@@ -182,4 +182,5 @@ def _cancel(task: asyncio.Task[None]) -> None:
 
 async def _until(event: asyncio.Event, timeout_s: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await event.wait()

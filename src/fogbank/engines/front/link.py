@@ -52,6 +52,7 @@ class Link(asyncio.Protocol):
         self._asked[number] = asked
         self.tell({"ask": number, "what": what, **members})
         try:
-            return await asyncio.wait_for(asked, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await asked
         finally:
             self._asked.pop(number, None)

@@ -137,7 +137,8 @@ class Claimer:
                 try:
                     answer = connection.put(frames.TELL, _encode(told))
                     self._nodes[number] = connection  # (what is asked from now on comes after it)
-                    await asyncio.wait_for(answer, _PATIENCE_S)
+                    async with asyncio.timeout(_PATIENCE_S):
+                        await answer
                     self._told.set()
                     await lost.wait()
                     pause_s = 0

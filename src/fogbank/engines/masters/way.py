@@ -105,7 +105,8 @@ class Way:
         busy = bool(self._claimer.held)
         self._stirred.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stirred.wait(), self._pace_s)
+            async with asyncio.timeout(self._pace_s):
+                await self._stirred.wait()
         self._pace_s = min(self._pace_s * _SLOWER, _SLOWEST_S if busy else _IDLE_S)
 
     async def _beat(self, here: Connection, there: Connection) -> None:
