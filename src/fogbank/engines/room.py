@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import socket
 import stat
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _BLOCKS: Sequence[int] = range(80, 250)
 """Second octets of 127.B.x.y; low ones are what other programs use."""
 _LOCK_PORT = 4566
+_ELSEWHERE, _STANDS_FOR = Path("/var/tmp"), "stands-for"
+"""Where the engines' folder is when their user may not go to the data directory; and the file in it that says which one it stands for."""
 _LOOK_S = 0.01
 
 
@@ -40,6 +43,7 @@ class Room:
         self.root = _reachable(root) if root is not None else self.run / "data"
         self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._take_over()
+        loop.run_in_executor(None, _sweep)
         self._fleets: dict[str, asyncio.Task[Fleet]] = {}
         self._templates: dict[tuple[str, str], asyncio.Task[tuple[Any, Image]]] = {}
         self.volumes: dict[str, Volume] = {}
@@ -153,4 +157,15 @@ def _reachable(path: Path) -> Path:
         return path
     if all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents if folder.exists()):
         return path
-    return Path("/var/tmp") / f"fogbank-{crc32(str(path.resolve()).encode()):08x}"
+    place = _ELSEWHERE / f"fogbank-{crc32(str(path.resolve()).encode()):08x}"
+    place.mkdir(mode=0o711, parents=True, exist_ok=True)
+    (place / _STANDS_FOR).write_text(str(path.resolve()))
+    return place
+
+
+def _sweep() -> None:
+    """What stood for a folder of a data directory that is not there any more goes."""
+    for place in _ELSEWHERE.glob("fogbank-*"):
+        with contextlib.suppress(OSError):
+            if place.stat().st_uid == os.geteuid() and not Path((place / _STANDS_FOR).read_text()).parent.exists():
+                shutil.rmtree(place)
