@@ -46,6 +46,7 @@ SERVICES = {
     "logs": "fogbank.services.logs:SERVICE",
     "pi": "fogbank.services.pi:SERVICE",
     "pipes": "fogbank.services.pipes:SERVICE",
+    "ram": "fogbank.services.ram:SERVICE",
     "rds": "fogbank.services.rds:SERVICE",
     "rds-data": "fogbank.services.rdsdata:SERVICE",
     "s3": "fogbank.services.s3:SERVICE",

@@ -65,12 +65,12 @@ def request_tags(req: Any) -> Mapping[str, str] | None:
             return tags
         listed = getattr(tags, "TagSet", tags)
         if isinstance(listed, list):
-            return {str(_either(t, "Key", "TagKey")): str(_either(t, "Value", "TagValue")) for t in listed}
+            return {_either(t, "Key", "TagKey", "key"): _either(t, "Value", "TagValue", "value") for t in listed}
     return None
 
 
-def _either(structure: Any, first: str, second: str) -> Any:
-    return getattr(structure, first, None) or getattr(structure, second, None) or ""
+def _either(structure: Any, *names: str) -> str:
+    return next((str(value) for name in names if (value := getattr(structure, name, None))), "")
 
 
 class Decided(NamedTuple):
@@ -159,7 +159,7 @@ class RequestConditions(Conditions):
             values[key] = request_tags(self._req) or {}
         elif name == "aws:tagkeys":
             tags = request_tags(self._req)
-            keys = list(tags) if tags else getattr(self._req, "TagKeys", None)
+            keys = list(tags) if tags else getattr(self._req, "TagKeys", None) or getattr(self._req, "tagKeys", None)
             values[name] = keys
         elif name == "aws:resourceaccount":
             values[name] = account_of(self._ctx, self._resource, self._arn) or None

@@ -3,10 +3,11 @@
 Read in this order: `state` (the model of the data), `addresses` (names, ARNs, addresses), `requests` (for the door), `faults`; `wanted`
 and `converging` (from rows to the engines and back), `keeping`, `volumes` and `deleting`; `making`, `clusters`, `instances`, `changing`
 and `describing` (what there is), over `passwords`, `linked`, `windows` and `roles`; `failover`, `power`, `endpoints` and `scaling` (how
-it runs); `snapshots`, `restoring`, `backtracks`, `backups`, `staging`, `exports` (time); `repeating`, `replicas`, `global_members` and
-`global_clusters` (what repeats another); `planning` and `clockwork` (what the clock does); `readings`, `counters`, `metrics`,
-`monitoring` with `os_metrics`, `log_lines` and `log_exports` (what is measured); then `surroundings`: parameter, option and subnet
-groups, events, tags, engine versions, proxies, activity streams; `inside` (calls out of SQL) and `front`; `resources` (CloudFormation).
+it runs); `snapshots`, `restoring`, `backtracks`, `backups`, `staging`, `exports` (time), `sharing` (across accounts); `repeating`,
+`replicas`, `global_members` and `global_clusters` (what repeats another); `planning` and `clockwork` (what the clock does); `readings`,
+`counters`, `metrics`, `monitoring` with `os_metrics`, `log_lines` and `log_exports` (what is measured); then `surroundings`: parameter,
+option and subnet groups, events, tags, engine versions, proxies, activity streams; `inside` (calls out of SQL) and `front`;
+`resources` (CloudFormation).
 
 What is not here: Oracle, SQL Server, Db2 and RDS Custom; Multi-AZ DB clusters; Aurora Serverless v1; encryption under keys of one's own;
 blue/green deployments, integrations, shard groups, reserved instances.
@@ -42,7 +43,7 @@ from fogbank.services.rds import (
     volumes,
 )
 
-_GRANTS = {"cluster": inside.neighbours, "cluster-snapshot": requests.shared, "snapshot": requests.shared}
+_GRANTS = {"cluster": requests.open_to, "cluster-snapshot": requests.shared, "snapshot": requests.shared}
 
 SERVICE = Service(
     "rds",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from fogbank.kernel.context import Context
@@ -21,6 +22,7 @@ from fogbank.services.rds import (
     passwords,
     planning,
     repeating,
+    sharing,
     subnet_groups,
     windows,
 )
@@ -75,6 +77,8 @@ def create_db_cluster(ctx: Context, req: Any) -> Answer:
     return {"DBCluster": describing.cluster(ctx, row)}
 
 
+_AFTER = "~"
+"""No name begins so, and it comes after all that names may begin with."""
 FILTERS = {
     "clone-group-id": lambda row: (row.clone_group,),
     "db-cluster-id": lambda row: (row.name, cluster_arn(row)),
@@ -85,23 +89,28 @@ FILTERS = {
 
 @operation("DescribeDBClusters")
 def describe_db_clusters(ctx: Context, req: Any) -> Answer:
-    """The account's clusters in the region by name, one of them, or those that pass filters; of another account, one by its ARN.
+    """The account's clusters in the region by name, one of them, or those that pass filters. With IncludeShared also those that others
+    share with it, after its own: no more of them than a clone has to know.
 
     Errors: DBClusterNotFoundFault, InvalidParameterValue. Source: API reference, DescribeDBClusters.
     """
+
+    def own(row: Cluster) -> bool:
+        return row.account == ctx.account
+
     wanted = filters(req, (*FILTERS, "domain"))
     if wanted.pop("domain", None):
         return {"DBClusters": []}
     found: Iterable[Cluster]
     if req.DBClusterIdentifier:
         one = get_cluster(ctx, req.DBClusterIdentifier)
-        if one is None or one.region != ctx.region:
+        if one is None or one.region != ctx.region or not (req.IncludeShared or own(one)):
             raise cluster_missing(req.DBClusterIdentifier)
         found = [one]
     else:
-        found = CLUSTERS_BY_NAME.scan(ctx, ctx.account, ctx.region)
-    rows, marker = page(req, passing(found, wanted, FILTERS), lambda row: row.name)
-    return {"DBClusters": [describing.cluster(ctx, row) for row in rows], "Marker": marker}
+        found = chain(CLUSTERS_BY_NAME.scan(ctx, ctx.account, ctx.region), sharing.with_caller(ctx) if req.IncludeShared else ())
+    rows, marker = page(req, passing(found, wanted, FILTERS), lambda row: row.name if own(row) else f"{_AFTER}{cluster_arn(row)}")
+    return {"DBClusters": [describing.cluster(ctx, row) if own(row) else describing.shared(row) for row in rows], "Marker": marker}
 
 
 @operation("ModifyDBCluster")
@@ -187,6 +196,8 @@ def _deferred(ctx: Context, req: Any, row: Cluster) -> dict[str, str]:
         if other is not None and other.id != row.id:
             raise making.cluster_exists()
         if name != row.name:
+            if sharing.by_owner(ctx, row):
+                raise cluster_state(f"DbCluster {row.name} is shared with other accounts: it can't be renamed.")
             found["DBClusterIdentifier"] = name
     if req.EnableIAMDatabaseAuthentication is not None and req.EnableIAMDatabaseAuthentication != row.iam:
         found["IAMDatabaseAuthenticationEnabled"] = "true" if req.EnableIAMDatabaseAuthentication else "false"
@@ -203,6 +214,7 @@ def apply(ctx: Context, row: Cluster, found: dict[str, str]) -> Cluster:
     iam = found.get("IAMDatabaseAuthenticationEnabled")
     renamed = found.get("DBClusterIdentifier", row.name)
     if renamed != row.name:
+        sharing.end(ctx, row)
         events.tell(ctx, "db-cluster", row.name, f"Renamed cluster from {row.name} to {renamed}", "notification")
     return change(
         row,

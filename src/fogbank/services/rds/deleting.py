@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Wait, Waiting
-from fogbank.services.rds import activity, events, keeping, passwords, proxies, volumes
+from fogbank.services.rds import activity, events, keeping, passwords, proxies, sharing, volumes
 from fogbank.services.rds.addresses import free_slot
 from fogbank.services.rds.state import (
     BACKTRACKS,
@@ -67,6 +67,7 @@ def finish(ctx: Context, cluster: Cluster) -> None:
         volumes.leave(ctx, left.name, cluster.id, min(left.until_ms, until_ms), left.left_at_ms)
     volumes.leave(ctx, cluster.volume, cluster.id, until_ms, ctx.now)
     if not cluster.plain:
+        sharing.end(ctx, cluster)
         events.tell(ctx, "db-cluster", cluster.name, "DB cluster deleted", "deletion")
     if cluster.secret is not None:
         passwords.unmanaged(ctx, cluster)

@@ -50,7 +50,7 @@ def cluster(ctx: Context, row: Cluster) -> dict[str, Any]:
         "AssociatedRoles": roles(row),
         "ClusterCreateTime": row.created_at_ms,
         "CloneGroupId": row.clone_group or None,
-        "CrossAccountClone": False,
+        "CrossAccountClone": row.cross_account,
         "HttpEndpointEnabled": row.http_endpoint,
         "IAMDatabaseAuthenticationEnabled": row.iam,
         "ServerlessV2ScalingConfiguration": scaling(row.scaling),
@@ -72,6 +72,11 @@ def cluster(ctx: Context, row: Cluster) -> dict[str, Any]:
         **_backtracking(row, look),
         **activity.described(ctx, cluster_arn(row)),
     }
+
+
+def shared(row: Cluster) -> dict[str, Any]:
+    """DBCluster, as it is shown to an account that it is shared with: what its clone has to be like."""
+    return {"DBClusterArn": cluster_arn(row), "Engine": row.engine, "EngineVersion": row.version, "StorageEncrypted": False}
 
 
 def _member(ctx: Context, row: Cluster, instance: Instance, look: Actual | None) -> dict[str, Any]:

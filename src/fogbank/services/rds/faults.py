@@ -62,6 +62,11 @@ def cluster_missing(name: str) -> ServiceException:
     return ServiceException("DBClusterNotFoundFault", f"DBCluster {name} not found.", status=404)
 
 
+def source_missing(name: str) -> ServiceException:
+    """Of a restore: it is not there, or not shared."""
+    return ServiceException("DBClusterNotFoundFault", f"The source cluster could not be found or cannot be accessed: {name}", status=404)
+
+
 def instance_missing(name: str) -> ServiceException:
     return ServiceException("DBInstanceNotFoundFault", f"DBInstance {name} not found.", status=404)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from fogbank.kernel.arn import partition_of
 from fogbank.kernel.context import Context
+from fogbank.services.rds import inside, sharing
 from fogbank.services.rds.addresses import arn, get_cluster, get_instance, located, parse
 from fogbank.services.rds.state import CLUSTERS, SNAPSHOTS, Cluster, Instance
 
@@ -60,6 +61,17 @@ ARNS: dict[str, Named] = {
     "cluster-auto-backup": by_id("cluster-auto-backup", "DbClusterResourceId"),
     "auto-backup": by_id("auto-backup", "DbiResourceId"),
 }
+
+
+_RAM = {"Effect": "Allow", "Principal": {"Service": "ram.amazonaws.com"}, "Action": "rds:DescribeDBClusters", "Resource": "*"}
+_SHARER = msgspec.json.encode({"Version": "2012-10-17", "Statement": [_RAM]}).decode()
+
+
+def open_to(ctx: Context, req: Any, action: str, arn_: str) -> str | None:
+    """What lets others at a cluster: services of the house, and the accounts that it is shared with (`Resource.grants`)."""
+    if ctx.principal.kind != "service":
+        return sharing.policy(ctx, arn_)
+    return _SHARER if ctx.principal.service == "ram.amazonaws.com" else inside.neighbours(ctx, req, action, arn_)
 
 
 _READS = ["rds:Copy*", "rds:Describe*", "rds:Restore*", "rds:StartExportTask"]

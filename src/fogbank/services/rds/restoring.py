@@ -21,19 +21,20 @@ from fogbank.services.rds import (
     masters,
     passwords,
     planning,
+    sharing,
     snapshots,
 )
 from fogbank.services.rds.addresses import cluster_of, get_cluster, get_instance, identifier, parse
 from fogbank.services.rds.faults import (
     ENGINES,
     absent,
-    cluster_missing,
     cluster_state,
     combination,
     instance_missing,
     invalid,
     missing,
     refuse,
+    source_missing,
 )
 from fogbank.services.rds.keeping import CLUSTER, INSTANCE
 from fogbank.services.rds.state import BACKUPS, VOLUMES_OF, Backup, Cluster, Instance, Origin, Snapshot
@@ -87,10 +88,12 @@ def restore_db_cluster_to_point_in_time(ctx: Context, req: Any) -> Answer:
     """Makes a cluster as another one was at a second of its backup retention period, or as it is now: a clone.
 
     The cluster that is made has no instances yet. Parameter group, port and the like are the source's or the defaults, as for
-    CreateDBCluster. RestoreType: full-copy or copy-on-write. The source may be one that was deleted, by SourceDbClusterResourceId.
+    CreateDBCluster. RestoreType: full-copy or copy-on-write. The source may be one that was deleted, by SourceDbClusterResourceId; or, for
+    a clone, by its ARN one that another account shares through RAM (one clone for each account, 15 in all).
 
-    Errors: DBClusterNotFoundFault, DBClusterAlreadyExistsFault, InvalidDBClusterStateFault, InvalidParameterValue,
-    InvalidParameterCombination, DBClusterAutomatedBackupNotFoundFault. Source: API reference, RestoreDBClusterToPointInTime.
+    Errors: DBClusterNotFoundFault, DBClusterAlreadyExistsFault, InvalidDBClusterStateFault, DBClusterQuotaExceededFault,
+    InvalidParameterValue, InvalidParameterCombination, DBClusterAutomatedBackupNotFoundFault.
+    Source: API reference, RestoreDBClusterToPointInTime.
     """
     making.check_cluster("RestoreDBClusterToPointInTime", req)
     refuse("RestoreDBClusterToPointInTime", req, "OptionGroupName")
@@ -102,7 +105,8 @@ def restore_db_cluster_to_point_in_time(ctx: Context, req: Any) -> Answer:
     base, origin = _cluster_source(ctx, req, at_ms)
     masters.lacks("RestoreDBClusterToPointInTime", base)
     row = making.new_cluster(ctx, req, req.DBClusterIdentifier, base.engine, base.version, base=base, origin=origin)
-    return {"DBCluster": _put_cluster(ctx, _whose(ctx, row, base), f"Restored from cluster {base.name}")}
+    row = change(_whose(ctx, row, base), cross_account=base.account != ctx.account)
+    return {"DBCluster": _put_cluster(ctx, row, f"Restored from cluster {base.name}")}
 
 
 def _cluster_source(ctx: Context, req: Any, at_ms: int | None) -> tuple[Cluster, Origin]:
@@ -110,8 +114,10 @@ def _cluster_source(ctx: Context, req: Any, at_ms: int | None) -> tuple[Cluster,
         raise missing("Either SourceDBClusterIdentifier or SourceDbClusterResourceId must be specified.")
     if req.SourceDBClusterIdentifier:
         base = get_cluster(ctx, req.SourceDBClusterIdentifier)
-        if base is None or base.region != ctx.region or base.account != ctx.account:
-            raise cluster_missing(req.SourceDBClusterIdentifier)
+        if base is None or base.region != ctx.region:
+            raise source_missing(req.SourceDBClusterIdentifier)
+        if base.account != ctx.account:
+            sharing.check_clone(ctx, req, base)
         if base.status in ("creating", "deleting", "failed"):
             raise cluster_state(f"DbCluster {base.name} is in {base.status} state, but expected available.")
         if base.follows and at_ms is not None:

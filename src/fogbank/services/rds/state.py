@@ -63,7 +63,8 @@ class Secret(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Cluster(Record, frozen=True, kw_only=True):
     """`version`: as described; `writer`: the node that writes, "" for a replica; `source`: the ARN of what it repeats (volume `follows`);
     `settled`: the last revision that the engines have done, `stood`: on which volume; `pending`: what waits for maintenance;
-    `keep_backups`: when it is deleted; `earliest_ms`, `staged_ms`: from when to when it is staged; `masters`: all its instances write.
+    `keep_backups`: when it is deleted; `earliest_ms`, `staged_ms`: from when to when it is staged; `masters`: all its instances write;
+    `cross_account`: it began as a clone of another account's.
     """
 
     account: str
@@ -122,6 +123,7 @@ class Cluster(Record, frozen=True, kw_only=True):
     keep_backups: bool = False
     staged_ms: int = 0
     masters: bool = False
+    cross_account: bool = False
 
 
 class Instance(Record, frozen=True, kw_only=True):
