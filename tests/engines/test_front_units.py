@@ -24,6 +24,10 @@ from fogbank.engines.front.postgres.relay import Relay
 from fogbank.engines.front.postgres.server import Key, Server
 from fogbank.engines.front.postgres.session import Session
 from fogbank.engines.front.table import Endpoint
+from fogbank.engines.frontage import table
+from fogbank.engines.spec import Endpoint as Wanted
+
+from .house import cluster
 
 cuts = st.lists(st.integers(1, 40), min_size=1, max_size=60)
 
@@ -361,3 +365,12 @@ def test_startup_message() -> None:
     assert messages.parameters(messages.startup(3 << 16, given)[8:]) == given
     with pytest.raises(ValueError):
         messages.parameters(b"user\0u")
+
+
+@pytest.mark.parametrize(("paused", "shown"), [(False, ["proxy"]), (True, ["writer", "proxy"])])
+def test_endpoints_without_nodes(paused: bool, shown: list[str]) -> None:
+    """A paused cluster's endpoints hold who comes; a stopped one's are not there, but those of proxies."""
+    wanted = cluster(nodes=(), paused=paused, endpoints=(Wanted(0, 5432, "writer"), Wanted(1, 5432, "proxy", proxy={})))
+    runner: Any = types.SimpleNamespace(wanted=wanted, running={}, held=True, volume=None)
+    found = table([runner], lambda slot: f"127.0.0.{slot + 1}")["endpoints"]
+    assert [(one["kind"], one["held"]) for one in found] == [(kind, True) for kind in shown]

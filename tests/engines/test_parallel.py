@@ -27,9 +27,13 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def at(cloud: Cloud) -> dict[str, Any]:
-    """Where a writer is, with a table of 100,000 rows in some 30 MB."""
+    """Where a writer is, with 64 MB of buffers and a table of 100,000 rows in some 30 MB."""
     rds = cloud.client("rds")
-    rds.create_db_cluster(**ENGINE, MasterUsername="boss", MasterUserPassword=SECRET, DatabaseName="shop")
+    group = {"DBClusterParameterGroupName": "small"}
+    rds.create_db_cluster_parameter_group(**group, DBParameterGroupFamily="aurora-postgresql18", Description="d")
+    buffers = {"ParameterName": "shared_buffers", "ParameterValue": "8192", "ApplyMethod": "pending-reboot"}
+    rds.modify_db_cluster_parameter_group(**group, Parameters=[buffers])
+    rds.create_db_cluster(**ENGINE, **group, MasterUsername="boss", MasterUserPassword=SECRET, DatabaseName="shop")
     rds.create_db_instance(**ENGINE, DBInstanceIdentifier="sales-1", DBInstanceClass="db.r6g.large")
     while rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] != "available":
         cloud.settle(60)

@@ -111,7 +111,8 @@ def table(runners: Iterable[Runner | Pair], address: Callable[[int], str]) -> di
     for runner in runners:
         wanted = runner.wanted
         assert wanted is not None
-        for endpoint in wanted.endpoints:
+        open_ = bool(wanted.nodes) or wanted.paused
+        for endpoint in (one for one in wanted.endpoints if open_ or one.proxy is not None):
             targets = [str(one.server.socket) for one in _targets(runner, endpoint)]
             endpoints.append(
                 {

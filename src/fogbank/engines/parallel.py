@@ -114,15 +114,16 @@ class Pages:
     async def _make(self, zone: str) -> None:
         from fogbank.engines.kinds import instance
 
-        volume, wanted = self._runner.volume, self._runner.wanted
+        volume, writer = self._runner.volume, self._runner.running[self._runner.writer]
         assert volume is not None
-        assert wanted is not None
-        folder = volume.room.folder("volumes", volume.record.name, "pages", zone, fresh=True)
-        await volume.kind.engine.copy(volume.image(volume.newest()).folder, folder / "data")
+        folder = volume.room.folder("volumes", volume.record.name, "pages", zone)
+        await asyncio.to_thread(shutil.rmtree, folder / "data", True)  # (what the log asked for of the last one is kept)
+        with volume.held(volume.newest()) as image:
+            await volume.kind.engine.copy(image, folder / "data")
         server: Any = instance(volume.kind, volume.room.short(folder), volume.binaries, volume.room.loop)
         server.trusting = True
         try:
-            await server.start({**wanted.parameters, **_OWN}, upstream=volume.run)
+            await server.start({**writer.settings, **_OWN}, upstream=volume.run)
         except BaseException:
             server.kill()
             raise

@@ -80,7 +80,8 @@ class Cluster(NamedTuple):
     volume       the volume that it stands on; another one than before: it is taken there, its nodes are made anew
     fork         where that volume begins when it is new; None: empty
     user, password, database   the master user, set at every convergence; the first database, made when the volume is
-    nodes        empty: it is stopped, its volume is kept
+    nodes        empty: it is stopped, its volume is kept; its endpoints are closed, but those of proxies
+    paused       with no nodes: its endpoints hold who comes, and it is asked that it goes on
     writer       id of the node that is to write; when it is not the one that does, it is promoted. "": nobody writes (a replica)
     parameters   of all nodes; a node's own come first
     endpoints    addresses
@@ -116,6 +117,7 @@ class Cluster(NamedTuple):
     audit: bool = False
     existing: bool = False
     masters: bool = False
+    paused: bool = False
 
 
 class NodeState(NamedTuple):

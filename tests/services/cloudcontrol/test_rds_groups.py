@@ -127,7 +127,8 @@ def test_proxies(cloud: Any, control: Control, subnets: list[str], stage: Stage)
     assert found["DBClusterIdentifiers"] == ["c"]
     assert found["ConnectionPoolConfigurationInfo"].items() >= pool.items()
     routes = [one for one in stage.wanted.values() for one in one.endpoints if one.proxy]
-    assert [route.proxy["max_connections"] for route in routes if route.proxy] == [40]
+    most = int(next(iter(stage.wanted.values())).nodes[0].parameters["max_connections"])
+    assert [route.proxy["max_connections"] for route in routes if route.proxy] == [most * 40 // 100]
 
     endpoint = control.create(
         "AWS::RDS::DBProxyEndpoint",

@@ -339,7 +339,8 @@ def test_serverless(cloud: Cloud, rds: Any, stage: Stage, aurora: Any) -> None:
     stage.connections[node] = 0
     for _ in range(12):
         cloud.advance(60)
-    assert next(iter(stage.wanted.values())).nodes == ()
+    paused = next(iter(stage.wanted.values()))
+    assert (paused.nodes, paused.paused) == ((), True)
     assert described(rds, "c")["Status"] == "available"
     member(rds, "c", "c-1", DBInstanceClass="db.serverless")
     cloud.settle()

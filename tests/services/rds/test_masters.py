@@ -22,6 +22,7 @@ def cloud() -> Iterator[Cloud]:
     cloud = house.cloud()
     rds = cloud.client("rds")
     rds.create_db_cluster(**MODE, **USER)
+    cloud.settle(60)  # (it has no instance yet)
     for name in ("bank-1", "bank-2"):
         member(rds, name)
     while {one["DBInstanceStatus"] for one in rds.describe_db_instances()["DBInstances"]} != {"available"}:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from fogbank.engines.spec import Endpoint
+from fogbank.services.rds import families
+from fogbank.services.rds.instance_classes import sized
 from fogbank.testing import Cloud
 
 from .people import allow, arn, person, role
@@ -71,7 +73,8 @@ def test_a_proxy_leads_to_a_cluster(cloud: Cloud, rds: Any, stage: Stage, aurora
     assert route.proxy is not None
     assert route.proxy["users"] == {"boss": {"password": "correct-horse"}}
     assert (route.proxy["iam"], route.proxy["require_tls"], route.proxy["idle_client_timeout_s"]) == ("DISABLED", True, 60)
-    assert (route.proxy["max_connections"], route.proxy["max_idle"], route.proxy["borrow_timeout_s"]) == (100, 50, 120)
+    most = int(families.given("aurora-postgresql", sized("db.r6g.large"))["max_connections"])
+    assert (route.proxy["max_connections"], route.proxy["max_idle"], route.proxy["borrow_timeout_s"]) == (most, most * 50 // 100, 120)
     found = rds.describe_db_proxy_targets(DBProxyName="p")["Targets"]
     assert {(one["RdsResourceId"], one.get("Role")) for one in found} == {("c", None), ("c-0", "READ_WRITE"), ("c-1", "READ_ONLY")}
     assert _health(rds) == {"State": "AVAILABLE"}
@@ -111,7 +114,10 @@ def test_members_of_a_cluster_are_no_targets(rds: Any, aurora: Any, proxy: Any, 
 def test_a_pool_has_its_size_in_percent(cloud: Cloud, rds: Any, stage: Stage, aurora: Any, proxy: Any, refused: Any) -> None:
     """The target group's percentages are of max_connections, as the cluster's parameter group sets it."""
     proxy()
-    aurora("c")
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="g", DBParameterGroupFamily="aurora-postgresql18", Description="d")
+    hundred = {"ParameterName": "max_connections", "ParameterValue": "100", "ApplyMethod": "pending-reboot"}
+    rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="g", Parameters=[hundred])
+    aurora("c", DBClusterParameterGroupName="g")
     rds.register_db_proxy_targets(DBProxyName="p", DBClusterIdentifiers=["c"])
     pool = {"MaxConnectionsPercent": 40, "MaxIdleConnectionsPercent": 10, "ConnectionBorrowTimeout": 5, "InitQuery": "SET x TO 1"}
     group = rds.modify_db_proxy_target_group(DBProxyName="p", TargetGroupName="default", ConnectionPoolConfig=pool)["DBProxyTargetGroup"]

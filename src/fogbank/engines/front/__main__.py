@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import socket
 import sys
 
@@ -18,6 +19,8 @@ async def main(descriptor: int) -> None:
 
 
 def run() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # (a conversation has two)
     gc.freeze()
     try:
         import uvloop

@@ -1,4 +1,4 @@
-"""The accounts of a server: the house's own, Aurora's roles, and the master user as RDS makes it.
+"""The accounts of a server: the house's own, Aurora's roles, RDS's procedures, and the master user as RDS makes it.
 
 rdsadmin     the superuser: over the unix socket only, with a password that only the house knows (`images.secret`)
 rdsrepladmin what the volume's process reads the binlog as
@@ -32,9 +32,26 @@ _IN_DATABASES = (
 log or read-only servers. What writes it may in every database (`%`) but `mysql`: a server takes the first entry of `mysql.db` that fits,
 and for that database it is the house's, which is for everybody and allows nothing."""
 
+_OWN = f"'{SUPERUSER}', '{REPLICATION}', 'system user', 'event_scheduler'"
+PROCEDURES = {"rds_kill": "CONNECTION", "rds_kill_query": "QUERY"}
+"""What the master user ends another's connection, or statement, by; not the house's."""
+
+
+def _procedure(name: str, what: str) -> str:
+    return (
+        f"CREATE DEFINER = '{SUPERUSER}'@'localhost' PROCEDURE IF NOT EXISTS mysql.{name} (IN thread BIGINT) SQL SECURITY DEFINER BEGIN"
+        f" IF EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = thread AND USER IN ({_OWN})) THEN"
+        " SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1095, MESSAGE_TEXT = 'You are not owner of that thread';"
+        f" END IF; KILL {what} thread; END"
+    )
+
+
+CLIENTS = f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER NOT IN ({_OWN})"
+"""How many are connected."""
+
 
 def house(secret: str) -> list[str]:
-    """The statements that make the house's own accounts, whatever was done to them."""
+    """The statements that make the house's own accounts, whatever was done to them, and RDS's procedures."""
     proof = f"IDENTIFIED VIA mysql_native_password USING '{native(secret)}'"
     superuser, replication = f"'{SUPERUSER}'@'localhost'", f"'{REPLICATION}'@'localhost'"
     return [
@@ -47,6 +64,7 @@ def house(secret: str) -> list[str]:
         *(f"REPLACE INTO mysql.roles_mapping VALUES ('localhost', '{SUPERUSER}', '{role}', 'Y')" for role in ROLES),
         "REPLACE INTO mysql.db (Host, Db, User) VALUES ('localhost', 'mysql', ''), ('%', 'mysql', '')",
         "FLUSH PRIVILEGES",
+        *(_procedure(*one) for one in PROCEDURES.items()),
     ]
 
 
@@ -83,6 +101,7 @@ def master(user: str, password: str, *, new: bool) -> list[str]:
         f"{made} IDENTIFIED VIA mysql_native_password USING '{native(password)}'",
         f"GRANT {_EVERYWHERE} ON *.* TO {name} WITH GRANT OPTION",
         f"GRANT {_IN_DATABASES} ON `%`.* TO {name} WITH GRANT OPTION",
+        *(f"GRANT EXECUTE ON PROCEDURE mysql.{procedure} TO {name} WITH GRANT OPTION" for procedure in PROCEDURES),
         *(f"GRANT {role} TO {name} WITH ADMIN OPTION" for role in ROLES if new),
     ]
 

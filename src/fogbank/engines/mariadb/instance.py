@@ -251,9 +251,7 @@ class Instance:
         """Clients that are connected."""
         if self._upstream is None:
             await self._guard()
-        house = f"'{accounts.SUPERUSER}', '{accounts.REPLICATION}', 'system user', 'event_scheduler'"
-        found = await self._pool.run(f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER NOT IN ({house})")
-        return int(found.rows[0][0])
+        return int((await self._pool.run(accounts.CLIENTS)).rows[0][0])
 
     async def _guard(self) -> None:
         """What a client may do that has CREATE USER and RELOAD: the house's accounts are put right; after RESET MASTER nothing more can be

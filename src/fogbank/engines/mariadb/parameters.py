@@ -160,6 +160,9 @@ def _factor(tokens: list[str], names: dict[str, int]) -> tuple[float, list[str]]
     if not tokens:
         raise ValueError("a formula ends too early")
     first, rest = tokens[0], tokens[1:]
+    if first == "-":
+        negated, rest = _factor(rest, names)
+        return -negated, rest
     if first in names:
         return names[first], rest
     if first[0].isdigit():

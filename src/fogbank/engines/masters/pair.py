@@ -97,6 +97,7 @@ class Pair:
             self._routes()
             if not wanted.nodes:
                 await self._stop()
+                await (await self._find(wanted)).close()  # (it is there from the beginning on)
                 return Actual(self.id, wanted.version, "", (), None)
             await self._run(wanted)
             if self._looking is None:

@@ -5,6 +5,7 @@ In reading order:
     programs.py     which PostgreSQL: the wheel's or the system's; made a place of our own, with the extensions that RDS has
     founding.py     an empty database as RDS hands it out, made once; every new volume begins as a copy of it
     roles.py        the roles in it (`rdsadmin`, `rds_superuser`, ...), who may come in how, and the master user
+    surroundings.py what RDS and Aurora have in every database, made where it is not there yet
     control.py      what a data directory says of itself without being started
     images.py       data directories that do not change: copied, taken from a running writer
     coalescing.py   an image brought forward along the log

@@ -9,14 +9,14 @@ import tempfile
 from pathlib import Path
 
 from fogbank.engines import processes
-from fogbank.engines.postgres import logs, roles
+from fogbank.engines.postgres import logs, roles, surroundings
 from fogbank.engines.postgres.connections import SUPERUSER
 from fogbank.engines.postgres.images import Image
 from fogbank.engines.postgres.instance import Instance
 from fogbank.engines.postgres.programs import Binaries, install
 from fogbank.engines.spec import Failed
 
-_FORM = 1
+_FORM = 2
 """Counts up when a template has other contents than before."""
 _making: dict[Path, asyncio.Task[Image]] = {}
 
@@ -82,11 +82,9 @@ async def _found(folder: Path, binaries: Binaries, loop: asyncio.AbstractEventLo
     await instance.start({"wal_init_zero": "on"})
     try:
         async with instance.pool.connection() as connection:
-            for statement in (*roles.founding(binaries.major), *roles.granting(), f"create database rdsadmin owner {SUPERUSER}"):
+            for statement in (*roles.founding(binaries.major), f"create database rdsadmin owner {SUPERUSER}"):
                 await connection.one(statement)
-        async with instance.pool.connection("template1") as connection:
-            for statement in roles.granting():
-                await connection.one(statement)
+        await surroundings.prepare(instance.pool, instance.socket, aurora=True)
         async with instance.pool.connection("rdsadmin") as connection:
             for statement in ("revoke all on database rdsadmin from public", "create extension pg_stat_statements", "vacuum freeze"):
                 await connection.one(statement)

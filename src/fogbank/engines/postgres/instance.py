@@ -16,7 +16,7 @@ import psycopg
 
 from fogbank.engines import layers, processes
 from fogbank.engines.kinds import Until
-from fogbank.engines.postgres import limits, logs, parameters, recovery, roles, settings
+from fogbank.engines.postgres import limits, logs, parameters, recovery, roles, settings, surroundings
 from fogbank.engines.postgres.connections import PORT, SUPERUSER, Connection, Pool
 from fogbank.engines.postgres.control import control
 from fogbank.engines.postgres.programs import Binaries
@@ -201,7 +201,8 @@ class Instance:
         await self.admit(iam)
         try:
             await roles.prepare(self.pool, self.binaries.major, user, password, database)
-        except psycopg.Error as problem:
+            await surroundings.prepare(self.pool, self.socket, aurora=parameters.INSTANCE in self._given)
+        except (psycopg.Error, Refused) as problem:
             raise Failed(f"the master user could not be prepared: {problem}") from None
 
     async def admit(self, iam: bool) -> None:

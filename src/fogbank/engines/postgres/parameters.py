@@ -11,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-RETENTION = "rds.log_retention_period"
+RETENTION, INSTANCE = "rds.log_retention_period", "aurora.instance"
+"""How long log files are kept, in minutes; what an Aurora instance is called: a server that is told so is one of Aurora's."""
 _RETENTION_MINUTES = 4320
 _TYPES = {"bool": "boolean", "integer": "integer", "real": "float", "enum": "string", "string": "string"}
 _LISTS = {

@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fogbank.engines import processes
-from fogbank.engines.inside import FOLDER
+from fogbank.engines.inside import FOLDER, SUBSTITUTES
 from fogbank.engines.spec import Failed
 
 _EXTENSIONS_WORDS = (
@@ -36,17 +36,22 @@ _EXTENSIONS_WORDS = (
 EXTENSIONS = frozenset(_EXTENSIONS_WORDS.split())
 """Extensions that a master user can create on RDS, where the machine's PostgreSQL has them."""
 
+_HIDDEN = "aurora_masters"
+"""For the house only."""
+
 _PROGRAMS = {"initdb", "pg_config", "pg_controldata", "pg_dump", "pg_restore", "pg_waldump", "pgbench", "postgres", "psql"}
 _NOT_NEEDED = {"pgxs", "pkgconfig", "bitcode", "doc", "man", "locale", "contrib"}
 
 
 @dataclass
 class Binaries:
-    """PostgreSQL's programs. folder: where they are (`install` moves it); version: "18.6"; major: 18."""
+    """PostgreSQL's programs. folder: where they are (`install` moves it); version: "18.6"; major: 18; extensions: that can be created, once
+    they are installed."""
 
     folder: Path
     version: str
     major: int
+    extensions: tuple[str, ...] = ()
 
 
 def binaries(version: str = "") -> Binaries:
@@ -72,7 +77,8 @@ def majors() -> tuple[int, ...]:
 async def install(binaries: Binaries, folder: Path) -> None:
     """Has them run from a place of our own below `folder`, which is made when it is not there yet."""
     _reachable(folder)
-    binaries.folder = await asyncio.to_thread(_install, binaries, folder)
+    if folder not in binaries.folder.parents:
+        binaries.folder, binaries.extensions = await asyncio.to_thread(_install, binaries, folder)
 
 
 def _major(version: str) -> int:
@@ -120,33 +126,34 @@ def _reachable(folder: Path) -> None:
                 )
 
 
-def _install(found: Binaries, folder: Path) -> Path:
+def _install(found: Binaries, folder: Path) -> tuple[Path, tuple[str, ...]]:
     seen = (found.folder / "postgres").stat()
-    ours = sorted((FOLDER / "extension").iterdir())
-    key = f"{found.folder} {seen.st_size} {seen.st_mtime_ns} {sorted(EXTENSIONS)} {[(one.name, one.stat().st_mtime_ns) for one in ours]}"
-    if folder in found.folder.parents:
-        return found.folder
+    ours, substitutes = sorted((FOLDER / "extension").iterdir()), sorted(SUBSTITUTES.iterdir())
+    stamps = [(one.name, one.stat().st_mtime_ns) for one in (*ours, *substitutes)]
+    key = f"{found.folder} {seen.st_size} {seen.st_mtime_ns} {sorted(EXTENSIONS)} {stamps}"
     place = folder / f"postgresql-{found.version}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     told = _configuration(found.folder)
     parts = [found.folder, Path(told["PKGLIBDIR"]), Path(told["SHAREDIR"])]
     wheel = found.folder.parent.parent.with_suffix(".libs")  # auditwheel's libraries, found relative to the programs
     parts += [wheel] if wheel.exists() else []
     prefix = Path(os.path.commonpath(parts))
+    inside = parts[2].relative_to(prefix) / "extension"
     if not place.exists():
         making = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=folder))
         for part in parts:
             _plant(part, making / part.relative_to(prefix), _PROGRAMS if part == found.folder else None)
-        for inside, _, _ in os.walk(making):
-            os.chmod(inside, 0o755)
-        extensions = making / parts[2].relative_to(prefix) / "extension"
-        _trust(extensions)
-        for one in ours:
-            _link(str(one), str(extensions / one.name))
+        for path, _, _ in os.walk(making):
+            os.chmod(path, 0o755)
+        _trust(making / inside)
+        own = {control.stem for control in _controls(making / inside)}
+        for one in (*ours, *(one for one in substitutes if re.split(r"--|\.", one.name)[0] not in own)):
+            _link(str(one), str(making / inside / one.name))
         try:
             making.rename(place)
         except OSError:  # another was faster
             shutil.rmtree(making)
-    return place / found.folder.relative_to(prefix)
+    names = tuple(control.stem for control in _controls(place / inside) if control.stem != _HIDDEN)
+    return place / found.folder.relative_to(prefix), names
 
 
 def _configuration(folder: Path) -> dict[str, str]:

@@ -30,13 +30,6 @@ _SETTABLE_WORDS = (
 _SETTABLE = tuple(_SETTABLE_WORDS.split())
 """What a master user sets for a session although PostgreSQL asks for a superuser."""
 
-_RESETS = (
-    "pg_stat_reset()",
-    "pg_stat_reset_shared(text)",
-    "pg_stat_reset_single_table_counters(oid)",
-    "pg_stat_reset_single_function_counters(oid)",
-)
-
 _PASSWORD = "rdsmaster"
 """Its members come in with a password even though PostgreSQL counts who may *grant* rds_iam (the master user) among that role's members."""
 
@@ -62,18 +55,13 @@ local all all trust
 
 
 def founding(major: int) -> list[str]:
-    """SQL that makes the roles, once for all databases; then `granting` for each database that new ones are copies of."""
+    """SQL that makes the roles, once for all databases."""
     granted = ", ".join(role for role, since in _GRANTED.items() if major >= since)
     made = [f"create role {name} nologin" for name in ("rds_superuser", "rds_replication", "rds_password", "rds_iam", "rds_ad", _PASSWORD)]
     made.append(f"grant {granted} to rds_superuser with admin option")
     if major >= 15:
         made.append(f"grant set on parameter {', '.join(_SETTABLE)} to rds_superuser")
     return made
-
-
-def granting() -> list[str]:
-    """SQL for a database: functions that RDS lets its superusers call."""
-    return [f"grant execute on function pg_catalog.{name} to rds_superuser" for name in _RESETS]
 
 
 async def prepare(pool: Pool, major: int, master: str, password: str, database: str) -> None:

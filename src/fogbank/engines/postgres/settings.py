@@ -7,7 +7,11 @@ from pathlib import Path
 from fogbank.engines import processes
 from fogbank.engines.postgres.connections import PORT, SUPERUSER
 from fogbank.engines.postgres.logs import PREFIX
+from fogbank.engines.postgres.parameters import INSTANCE
 from fogbank.engines.postgres.programs import Binaries
+
+EXTENSIONS = "rds.extensions"
+"""What can be created."""
 
 SYNCHRONOUS, VOLUME = "synchronous_standby_names", "volume"
 """What a commit waits for: the volume's process, by the name that it gives when it follows a writer."""
@@ -60,6 +64,7 @@ def house(folder: Path, found: Binaries) -> dict[str, str]:
         "update_process_title": "off",
         "ssl": "off",
         "password_encryption": "scram-sha-256",
+        EXTENSIONS: ", ".join(found.extensions),
     }
     if found.major >= 18:
         said["io_method"] = "sync"  # (workers are three processes more, for what lies in the page cache anyway)
@@ -87,6 +92,8 @@ def text(given: dict[str, str], *others: dict[str, str]) -> str:
     said["shared_preload_libraries"] = ",".join(dict.fromkeys((*libraries, _STATEMENTS)))
     for other in others:
         said.update(other)
+    if INSTANCE not in said and EXTENSIONS in said:
+        said[EXTENSIONS] = ", ".join(name for name in said[EXTENSIONS].split(", ") if not name.startswith("aurora_"))
     return "".join(f"{name} = '{_quoted(value)}'\n" for name, value in said.items())
 
 

@@ -12,13 +12,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from fogbank.engines import sizing
 from fogbank.engines.mariadb import parameters as mariadb
 from fogbank.engines.postgres import parameters as postgres
 from fogbank.services.rds.faults import ENGINES, invalid
-from fogbank.services.rds.instance_classes import CLASSES
+from fogbank.services.rds.instance_classes import InstanceClass, sized
 
-_CLASS = "db.r6g.large"
-"""What formulas are checked with."""
 _NUMBER = r"-?[\d.]+(?:e[+-]?\d+)?"
 _range = re.compile(rf"({_NUMBER})-({_NUMBER})", re.IGNORECASE).fullmatch
 _TRUE = {"1": "1", "on": "1", "true": "1", "yes": "1", "0": "0", "off": "0", "false": "0", "no": "0"}
@@ -51,6 +50,27 @@ _OWN = {
     ),
 }
 
+_POSTGRES = {
+    "max_connections": "LEAST({DBInstanceClassMemory/9531392},5000)",
+    "maintenance_work_mem": "GREATEST({DBInstanceClassMemory*1024/63963136},65536)",
+    "max_worker_processes": "GREATEST({DBInstanceVCPU*2},8)",
+}
+_AURORA_BUFFERS = "SUM({DBInstanceClassMemory/12038},-50003)"
+_POOL = "{DBInstanceClassMemory*3/4}"
+_AURORA_MYSQL = "GREATEST({log(DBInstanceClassMemory/805306368)*45},{log(DBInstanceClassMemory/8187281408)*1000})"
+_BY_CLASS: dict[str, dict[str, str]] = {
+    "aurora-postgresql": {**_POSTGRES, "shared_buffers": _AURORA_BUFFERS, "effective_cache_size": _AURORA_BUFFERS},
+    "postgres": {
+        **_POSTGRES,
+        "shared_buffers": "{DBInstanceClassMemory/32768}",
+        "effective_cache_size": "{DBInstanceClassMemory/16384}",
+    },
+    "aurora-mysql": {"max_connections": _AURORA_MYSQL, "innodb_buffer_pool_size": _POOL},
+    "mysql": {"max_connections": "{DBInstanceClassMemory/12582880}", "innodb_buffer_pool_size": _POOL},
+    "mariadb": {"max_connections": "LEAST({DBInstanceClassMemory/25165760},12000)", "innodb_buffer_pool_size": _POOL},
+}
+"""The defaults of AWS's own groups that go by the instance class."""
+
 
 def split(family: str) -> tuple[str, str]:
     """A family's engine and major version. Errors: InvalidParameterValue."""
@@ -63,9 +83,11 @@ def split(family: str) -> tuple[str, str]:
 @lru_cache(32)
 def parameters(family: str) -> dict[str, Parameter]:
     """All parameters of a family, by name. Errors: InvalidParameterValue."""
-    engine = ENGINES[split(family)[0]]
+    name = split(family)[0]
+    engine = ENGINES[name]
     theirs: Iterable[Any] = (postgres.parameters(family) if engine == "postgres" else mariadb.parameters()).values()
     found = {one.name: Parameter(*one) for one in theirs} | {one.name: one for one in _OWN[engine]}
+    found |= {parameter: found[parameter]._replace(default=formula) for parameter, formula in _BY_CLASS[name].items()}
     return {name: found[name] for name in sorted(found)}
 
 
@@ -77,6 +99,17 @@ def engine_values(engine: str, values: dict[str, str]) -> dict[str, str]:
     return told
 
 
+def given(engine: str, size: InstanceClass) -> dict[str, str]:
+    """What a class gives an engine: the defaults that go by it, as far as this machine bears them."""
+    return dict(_given(engine, size, sizing.memory_bytes()))
+
+
+@lru_cache(64)
+def _given(engine: str, size: InstanceClass, memory: int) -> dict[str, str]:
+    found = {name: int(computed(formula, size)) for name, formula in _BY_CLASS[engine].items()}
+    return {name: str(sizing.bounded(name, value, memory)) for name, value in found.items()}
+
+
 def tls_only(family: str, values: dict[str, str]) -> bool:
     """Whether clients have to use TLS."""
     engine = ENGINES[split(family)[0]]
@@ -85,14 +118,14 @@ def tls_only(family: str, values: dict[str, str]) -> bool:
     return _TRUE.get(value.lower()) == "1"
 
 
-def computed(value: str, klass: str = "") -> str:
+def computed(value: str, size: InstanceClass | None = None) -> str:
     """What a value comes to for an instance class: formulas have braces. Errors: InvalidParameterValue.
 
     Source: "Specifying DB parameters" in the Amazon RDS User Guide.
     """
     if "{" not in value:
         return value
-    size = CLASSES.get(klass) or CLASSES[_CLASS]
+    size = size or sized("")
     try:
         return mariadb.evaluate(value, memory_bytes=size.memory_bytes, cpus=size.processors)
     except (ValueError, OverflowError) as problem:

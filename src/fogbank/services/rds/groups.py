@@ -15,6 +15,7 @@ from fogbank.kernel.operation import Answer, operation
 from fogbank.services.rds import addresses, engine_versions, families, tagging
 from fogbank.services.rds.faults import ENGINES, combination, invalid
 from fogbank.services.rds.groups_state import CLUSTER, DB, PARAMETER_GROUPS, Change, ParameterGroup
+from fogbank.services.rds.instance_classes import InstanceClass
 from fogbank.services.rds.state import CLUSTERS, INSTANCES, Cluster, Instance
 from fogbank.store import change
 
@@ -122,14 +123,14 @@ def raw_values(group: ParameterGroup, restarted_at_ms: int | None = None) -> dic
 
 
 def values(
-    ctx: Context, account: str, region: str, kind: str, name: str, *, klass: str = "", restarted_at_ms: int | None = None
+    ctx: Context, account: str, region: str, kind: str, name: str, *, size: InstanceClass | None = None, restarted_at_ms: int | None = None
 ) -> dict[str, str]:
     """What a group sets, as the engine is told it; formulas are computed for an instance class."""
     group = find(ctx, account, region, kind, name)
     if group is None or not group.values:
         return {}
     seen = raw_values(group, restarted_at_ms)
-    computed = {key: families.computed(text, klass) for key, text in seen.items()}
+    computed = {key: families.computed(text, size) for key, text in seen.items()}
     return families.engine_values(ENGINES[families.split(group.family)[0]], computed)
 
 

@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 
 from fogbank.engines.inside import files
-from fogbank.engines.spec import Failed
+from fogbank.engines.spec import Actual, Failed, Usage
 from fogbank.kernel.arn import partition_of
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import NotImplementedOperation, ServiceException
 from fogbank.kernel.operation import task
-from fogbank.services.rds import scaling
-from fogbank.services.rds.state import Cluster
+from fogbank.services.rds import readings, scaling
+from fogbank.services.rds.state import Cluster, members
 from fogbank.store import Upload
 from fogbank.store.blobs import read_piece
 
@@ -72,7 +72,7 @@ class Reach:
         kind = "db" if cluster.plain else "cluster"
         arn = f"arn:{partition_of(cluster.region)}:rds:{cluster.region}:{cluster.account}:{kind}:{cluster.name}"
         self.ctx = ctx
-        self.cluster = cluster.id
+        self.row = cluster
         self._feature = feature
         self._region = cluster.region
         self._role = Role(role, PRINCIPAL, cluster.id, arn, cluster.account) if role is not None else None
@@ -243,8 +243,24 @@ def _sentiment(reach: Reach, asked: dict[str, Any]) -> dict[str, Any]:
 def _parallel(reach: Reach, asked: dict[str, Any]) -> dict[str, Any]:
     """A query that is evaluated beside the storage. It needs no role: it stays in the cluster."""
     databases = reach.ctx.databases
-    found: dict[str, Any] = reach.ctx.outside("parallel", lambda done: databases.parallel(reach.cluster, asked, done))
+    found: dict[str, Any] = reach.ctx.outside("parallel", lambda done: databases.parallel(reach.row.id, asked, done))
     return found
+
+
+def _status(reach: Reach, asked: dict[str, Any]) -> dict[str, Any]:
+    """How a cluster's nodes are, for `aurora_replica_status`. It needs no role."""
+    ctx, row = reach.ctx, reach.row
+    usage: dict[str, Usage] = ctx.outside("usage", lambda done: ctx.databases.usage(row.id, done)) if ctx.databases.measures else {}
+    actual: Actual | None = ctx.databases.look(row.id)
+    nodes = {node.id: node for node in actual.nodes} if actual is not None else {}
+    found = []
+    for instance in members(ctx, row):
+        node = nodes.get(instance.node)
+        if node is not None and node.state == "running":
+            cpu = readings.busy(ctx, "status", node.id, usage[node.id]) if node.id in usage else None
+            found.append({"id": instance.id, "name": instance.name, "writes": node.writes, "lag_ms": node.lag_ms, "cpu": cpu})
+    durable = actual.volume.durable if actual is not None and actual.volume is not None else None
+    return {"durable": durable, "nodes": found}
 
 
 def _asked(reach: Reach, service: str, operation: str, members: dict[str, Any]) -> Any:
@@ -262,6 +278,7 @@ _CALLS: dict[tuple[str, str], Callable[[Reach, dict[str, Any]], dict[str, Any]]]
     ("s3Export", "put"): _put,
     ("SageMaker", "endpoint"): _endpoint,
     ("Bedrock", "model"): _model,
+    ("Cluster", "status"): _status,
     ("Parallel", "query"): _parallel,
     ("Parallel", "explain"): _parallel,
     ("Comprehend", "sentiment"): _sentiment,

@@ -1,6 +1,6 @@
 """DB instance classes: which there are for an engine, with their processors and memory. Pure.
 
-A class gives a compute node nothing: all share the machine. It is what values of parameters are computed from, and what is described.
+All compute nodes share the machine. A class is what values of parameters are computed from (`families.given`), and what is described.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 GIB = 1 << 30
 SERVERLESS = "db.serverless"
+_USUAL = "db.r6g.large"
+"""What formulas are checked with."""
 _SIZES = {
     "large": 2,
     "xlarge": 4,
@@ -56,6 +58,15 @@ def _every() -> dict[str, InstanceClass]:
 
 
 CLASSES = _every()
+_UNIT_BYTES = 2 * GIB
+"""An Aurora capacity unit."""
+
+
+def sized(klass: str, most_units: float = 0) -> InstanceClass:
+    """A class, of those that are known; that of Serverless v2 with the memory of so many capacity units."""
+    found = CLASSES.get(klass) or CLASSES[_USUAL]
+    units = max(1.0, most_units) if klass == SERVERLESS else 0
+    return found._replace(memory_bytes=int(units * _UNIT_BYTES), processors=max(2, int(units) // 4)) if units else found
 
 
 def offered(engine: str, klass: str) -> bool:

@@ -12,11 +12,8 @@ from fogbank.kernel.arn import Arn
 from fogbank.kernel.context import Context, Role
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.operation import Watch
-from fogbank.services.rds import groups
-from fogbank.services.rds.faults import ENGINES
+from fogbank.services.rds import effective, families
 from fogbank.services.rds.groups_state import (
-    CLUSTER,
-    DB,
     ENDPOINTS_OF_PROXY,
     PROXY_BY_ID,
     TARGETING,
@@ -24,11 +21,10 @@ from fogbank.services.rds.groups_state import (
     ProxyEndpoint,
     TargetGroup,
 )
+from fogbank.services.rds.instance_classes import sized
 from fogbank.services.rds.state import Cluster, members
 
 PORTS = {"POSTGRESQL": 5432, "MYSQL": 3306}
-_CONNECTIONS = {"postgres": 100, "mariadb": 151}
-"""`max_connections` where no parameter group sets it."""
 
 
 class Credentials(NamedTuple):
@@ -96,12 +92,9 @@ def endpoints_of(ctx: Context, cluster: Cluster) -> tuple[spec.Endpoint, ...]:
 
 def most_connections(ctx: Context, cluster: Cluster) -> int:
     """`max_connections` of a cluster's nodes."""
-    where = cluster.account, cluster.region
-    values = {} if cluster.plain else groups.values(ctx, *where, CLUSTER, cluster.parameter_group)
     instance = next(members(ctx, cluster), None)
-    if instance is not None:
-        values |= groups.values(ctx, *where, DB, instance.parameter_group, klass=instance.klass)
-    return int(values.get("max_connections") or _CONNECTIONS[ENGINES[cluster.engine]])
+    told = effective.parameters(ctx, cluster, instance) if instance is not None else families.given(cluster.engine, sized(""))
+    return int(told["max_connections"])
 
 
 def _settings(ctx: Context, cluster: Cluster, proxy: Proxy, group: TargetGroup) -> dict[str, Any]:

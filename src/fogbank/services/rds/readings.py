@@ -71,3 +71,11 @@ def span(before: Usage | None, now: Usage) -> Span | None:
     if before is None or now.at_s <= before.at_s or now.uptime_s < now.at_s - before.at_s:
         return None
     return Span(before, now)
+
+
+def busy(ctx: Context, purpose: str, node: str, now: Usage) -> float:
+    """Percent of the machine's processors that a node has used since the last reading; at the first, since its server was started."""
+    found = span(last(ctx, purpose, node, now), now)
+    if found is not None:
+        return found.user + found.system
+    return (now.user_s + now.system_s) * 100 / (max(now.uptime_s, 1.0) * now.machine.processors)

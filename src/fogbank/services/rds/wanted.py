@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fogbank.engines import spec
 from fogbank.kernel.context import Context
-from fogbank.services.rds import activity, engine_versions, groups, proxy_routes
+from fogbank.services.rds import activity, effective, engine_versions, groups, proxy_routes
 from fogbank.services.rds.addresses import cluster_arn
 from fogbank.services.rds.faults import ENGINES
 from fogbank.services.rds.groups_state import CLUSTER, DB
@@ -45,6 +45,7 @@ def wanted(ctx: Context, cluster: Cluster) -> spec.Cluster:
         existing=cluster.stood == cluster.volume,
         audit=activity.stream_of(ctx, cluster) is not None,
         masters=cluster.masters,
+        paused=cluster.paused,
     )
 
 
@@ -62,11 +63,9 @@ def sealed(ctx: Context, id: str, password: str) -> bytes:
 
 def nodes_of(ctx: Context, cluster: Cluster, instance: Instance) -> list[spec.Node]:
     """An instance's node, and its standby in another zone where it has one."""
-    where, since_ms = (instance.account, instance.region), instance.restarted_at_ms
-    parameters = groups.values(ctx, *where, DB, instance.parameter_group, klass=instance.klass, restarted_at_ms=since_ms)
+    parameters = effective.parameters(ctx, cluster, instance)
     if not cluster.plain:
-        shared = groups.values(ctx, *where, CLUSTER, cluster.parameter_group, klass=instance.klass, restarted_at_ms=since_ms)
-        parameters = shared | parameters | activity.parameters_of(ctx, cluster)
+        parameters |= activity.parameters_of(ctx, cluster)
     node = spec.Node(instance.node, instance.zone, parameters, instance.restarts)
     if not instance.standby:
         return [node]
