@@ -25,6 +25,7 @@ from fogbank.store.tables import At
 from fogbank.store.transaction import Transaction
 
 if TYPE_CHECKING:
+    from fogbank.gateway.listen import Connection
     from fogbank.gateway.pipeline import Gateway
 
 REMEMBERED = 1000
@@ -96,6 +97,7 @@ class Cloud:
         self._timer_at = 0.0
         self._workshop: Any = None
         self._databases: Any = None
+        self.connections: set[Connection] = set()
         self.strict = strict
         self.callers = Callers(self, load, strict=strict)
         self.authoriser = Authoriser(self)
@@ -317,6 +319,10 @@ class Cloud:
             self._timer.cancel()
         for parked in list(self._timed):
             self.leave(parked)
+        for connection in list(self.connections):
+            connection.leave()
+        self.decisions.clear()
+        self.authoriser.forget()  # (no collector follows a query to what it asks for)
 
 
 def notes(cloud: Cloud, request_id: str) -> list[Decided]:

@@ -93,10 +93,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._cloud.connections.add(self)
         peer = transport.get_extra_info("peername")
         self.client = peer[0] if isinstance(peer, tuple) else "127.0.0.1"
 
+    def leave(self) -> None:
+        """The cloud is no more: a call that is under way is not answered."""
+        if self._call is not None:
+            self._transport.close()
+
     def connection_lost(self, problem: Exception | None) -> None:
+        self._cloud.connections.discard(self)
         spool, self._spool = self._spool, None
         if spool is not None:
             spool.abort()

@@ -172,6 +172,8 @@ class Cloud:
         return self.house.on_loop(lambda: problems(self.inner.store.heads[self.name]))
 
     def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
         if self._owned:
             self.house.close()
             return

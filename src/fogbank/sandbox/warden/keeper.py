@@ -343,7 +343,7 @@ class Warden:
             os.kill(self.first, signal.SIGKILL)
             os.waitpid(self.first, 0)
         groups = [g for g in (*self.left.values(), *[box.group for box in self.boxes.values()]) if g]
-        end = time.monotonic() + 2
+        end = time.monotonic() + 10  # (they are busy as long as what was killed ends)
         while (groups := [g for g in groups if not g.remove()]) and time.monotonic() < end:
             time.sleep(0.005)
         for folder in {*self.found.folders.values()}:
