@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from fogbank.gateway.pipeline import Gateway
 
 HOURS = 3
+OPEN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}
 
 
 def scene(cloud: Any) -> None:
@@ -96,3 +98,30 @@ def test_a_jump_is_few_tasks(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Gateway, "perform_task", perform_task)
     cloud.advance(86_400)
     assert 5 < len(carried_out) < 150
+
+
+def test_a_queue_that_rested_is_told_while_it_was_active(cloud: Any) -> None:
+    """A message that comes at the end of a jump does not make the queue active for all of it: six hours after each, and not between."""
+    day = 86_400
+    cloud.advance(day - (cloud.now_ms // 1000 + 3 * 3600) % day)  # three hours before midnight, when rules of buckets are looked at
+    sqs, s3, cw = (cloud.client(name) for name in ("sqs", "s3", "cloudwatch"))
+    url = sqs.create_queue(QueueName="q", Attributes={"Policy": json.dumps(OPEN)})["QueueUrl"]
+    s3.create_bucket(Bucket="bucket")
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 30}}
+    s3.put_bucket_lifecycle_configuration(Bucket="bucket", LifecycleConfiguration={"Rules": [rule]})
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    told = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:LifecycleExpiration:*"]}]}
+    s3.put_bucket_notification_configuration(Bucket="bucket", NotificationConfiguration=told)
+    s3.put_object(Bucket="bucket", Key="k")
+    begun_s = cloud.now_ms / 1000
+    cloud.advance(40 * day)
+    found = cw.get_metric_statistics(
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Dimensions=[{"Name": "QueueName", "Value": "q"}],
+        StartTime=begun_s,
+        EndTime=cloud.now_ms / 1000 + 60,
+        Period=3600,
+        Statistics=["SampleCount"],
+    )["Datapoints"]
+    assert 360 <= sum(one["SampleCount"] for one in found) <= 2 * 362

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fogbank.engines import sizing
 from fogbank.services.rds import families
 from fogbank.services.rds.instance_classes import CLASSES, GIB, SERVERLESS, sized
+from fogbank.testing.cloud import Cloud
 
 from .stage import Stage
 
@@ -89,7 +90,7 @@ def test_serverless_goes_by_its_most() -> None:
     assert families.given("aurora-postgresql", sized(SERVERLESS, 16))["max_connections"] == str(32 * GIB // 9531392)
 
 
-def test_a_serverless_cluster_that_pauses_has_fewer_connections(rds: Any, stage: Stage) -> None:
+def test_a_serverless_cluster_that_pauses_has_fewer_connections(cloud: Cloud, rds: Any, stage: Stage) -> None:
     """With a MinCapacity below 1, `max_connections` is 2,000 at most."""
     rds.create_db_cluster(
         DBClusterIdentifier="c",
@@ -99,4 +100,5 @@ def test_a_serverless_cluster_that_pauses_has_fewer_connections(rds: Any, stage:
         ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 64},
     )
     rds.create_db_instance(DBInstanceIdentifier="i", DBClusterIdentifier="c", DBInstanceClass=SERVERLESS, Engine="aurora-postgresql")
+    cloud.settle()
     assert _node(stage)["max_connections"] == "2000"

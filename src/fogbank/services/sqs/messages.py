@@ -12,6 +12,7 @@ from fogbank.kernel.context import Context
 from fogbank.services.sqs import encrypting, groups
 from fogbank.services.sqs.addresses import arn_of
 from fogbank.services.sqs.state import (
+    ACTIVE_MS,
     HIDDEN,
     INLINE_BYTES,
     MESSAGES,
@@ -89,6 +90,7 @@ def count(
             hidden=max(0, tally.hidden + hidden),
             sample_at_ms=tally.sample_at_ms or set_sample(ctx, queue, ctx.now),
             active_at_ms=ctx.now,
+            rested_at_ms=tally.rested_at_ms if ctx.now - tally.active_at_ms < ACTIVE_MS else tally.active_at_ms + ACTIVE_MS,
         ),
     )
 

@@ -15,11 +15,10 @@ from fogbank.kernel.context import Context
 from fogbank.kernel.operation import LOOKING, Answer, task
 from fogbank.kernel.telemetry import MEASURES, Measure
 from fogbank.services.sqs import messages
-from fogbank.services.sqs.state import HIDDEN, MINUTE_MS, QUEUES, TALLIES, Queue, messages_of
+from fogbank.services.sqs.state import ACTIVE_MS, HIDDEN, MINUTE_MS, QUEUES, TALLIES, Queue, messages_of
 from fogbank.store import change
 
 NAMESPACE = "AWS/SQS"
-ACTIVE_MS = 6 * 60 * MINUTE_MS
 FOREVER_MS = 1 << 62
 COUNTS = ("ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
@@ -45,7 +44,8 @@ def sample(ctx: Context, payload: dict[str, Any]) -> Answer:
     at_ms: int = payload["at_ms"]
     if tally is None or tally.sample_at_ms != at_ms:
         return None
-    until_ms = min(outbox.work_ms(ctx, ctx.now, LOOKING), tally.active_at_ms + ACTIVE_MS)
+    ends_ms = tally.rested_at_ms if at_ms < tally.rested_at_ms else tally.active_at_ms + ACTIVE_MS
+    until_ms = min(outbox.work_ms(ctx, ctx.now, LOOKING), ends_ms)
     changes_at_ms = 0
     counts, oldest_ms = (0, 0, 0), None
     while True:
@@ -55,6 +55,8 @@ def sample(ctx: Context, payload: dict[str, Any]) -> Answer:
         if at_ms + MINUTE_MS > until_ms:
             break
         at_ms += MINUTE_MS
+    if ends_ms - MINUTE_MS < at_ms < tally.active_at_ms:  # (it rested until then)
+        at_ms = tally.active_at_ms
     active = at_ms - tally.active_at_ms < ACTIVE_MS
     TALLIES.put(ctx, change(tally, sample_at_ms=messages.set_sample(ctx, queue, at_ms) if active else 0))
     return None

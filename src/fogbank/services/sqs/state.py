@@ -140,12 +140,17 @@ class Content(Record, frozen=True):
     attributes: tuple[Attribute, ...] = ()
 
 
+ACTIVE_MS = 6 * 60 * MINUTE_MS
+"""So long after it last changed a queue is active, and what is in it told to CloudWatch."""
+
+
 class Tally(Record, frozen=True, kw_only=True):
     """`received`: messages received at least once and still there. `sweep_at_ms`: 0 where no sweep is set.
 
     Every fresh message comes after (`fresh_from_ms`, `fresh_after`), an instant and a sequence. Nothing in HIDDEN or WAITING comes due
     before `due_at_ms`; 0 where nothing is in them. `hidden`: how many are in HIDDEN (or fewer, in a log from before it was counted).
-    `sample_at_ms`: when what is in the queue is told to CloudWatch next; `active_at_ms`: when it last changed.
+    `sample_at_ms`: when what is in the queue is told to CloudWatch next; `active_at_ms`: when it last changed; `rested_at_ms`: where it has
+    not been told yet up to then, when it had ceased to be active before.
     """
 
     contents: int
@@ -158,6 +163,7 @@ class Tally(Record, frozen=True, kw_only=True):
     active_at_ms: int = 0
     fresh_after: int = 0
     hidden: int = 0
+    rested_at_ms: int = 0
 
 
 class Group(Record, frozen=True, kw_only=True):
