@@ -39,16 +39,18 @@ def test_additional_metrics(cloud: Any, pi: Any, busy: Any, server: Any, refused
     """A digest says how often it ran, and how long a call takes."""
     import threading
 
-    stop = threading.Event()
+    begun, stop = threading.Event(), threading.Event()
 
     def work() -> None:
         with server.connect("clerk", "shop") as connection:
             while not stop.is_set():
                 connection.execute("select pg_sleep(0.02), 'x'")
+                begun.set()
 
     thread = threading.Thread(target=work)
     thread.start()
     try:
+        assert begun.wait(20)
         seconds(cloud, 140)
     finally:
         stop.set()
