@@ -8,10 +8,13 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fogbank.app import new_loop
+from fogbank.engines import mariadb
 from fogbank.engines.databases import Databases, House
 from fogbank.engines.room import Room
-from fogbank.engines.spec import Actual, Cluster, Endpoint, Node
+from fogbank.engines.spec import Actual, Cluster, Endpoint, Failed, Node
 
 
 class Engines:
@@ -92,6 +95,14 @@ class Engines:
         self.thread.join(10)
         self.room.close()
         self.loop.close()
+
+
+def need_mariadb() -> None:
+    """Skips the test where MariaDB is not installed."""
+    try:
+        mariadb.binaries()
+    except Failed as why:
+        pytest.skip(str(why))
 
 
 def cluster(id: str = "c1", *, nodes: tuple[Node, ...] = (Node("n1", "a"),), **changes: Any) -> Cluster:

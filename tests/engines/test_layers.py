@@ -17,10 +17,10 @@ import psycopg
 import pymysql
 import pytest
 
-from fogbank.engines import layers, mariadb, processes
-from fogbank.engines.spec import Cluster, Endpoint, Failed, Fork, Node
+from fogbank.engines import layers, processes
+from fogbank.engines.spec import Cluster, Endpoint, Fork, Node
 
-from .house import Engines, cluster
+from .house import Engines, cluster, need_mariadb
 
 ROWS = 6_000
 PORTS = {"postgres": 5432, "mariadb": 3306}
@@ -110,19 +110,12 @@ def house() -> Iterator[House]:
         made.close()
 
 
-def engine_here(engine: str) -> None:
-    if engine == "mariadb":
-        try:
-            mariadb.binaries()
-        except Failed as why:
-            pytest.skip(str(why))
-
-
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"])
 def test_a_clone(house: House, patch: pytest.MonkeyPatch, engine: str) -> None:
     """A clone answers while its large tables are not copied; it and its source do not see each other's writes; what it wrote is there after
     a restart and after kill -9, in the middle of it and when everything is copied."""
-    engine_here(engine)
+    if engine == "mariadb":
+        need_mariadb()
     source = house.source(engine)
     clone = of(f"{engine}-clone", engine, 10 + source.endpoints[0].slot, fork=Fork(source.volume))
     house.converge(clone)

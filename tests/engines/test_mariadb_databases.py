@@ -11,20 +11,16 @@ from typing import Any
 import pymysql
 import pytest
 
-from fogbank.engines import mariadb
-from fogbank.engines.spec import Cluster, Endpoint, Failed, Fork, Node, Refused, Statement
+from fogbank.engines.spec import Cluster, Endpoint, Fork, Node, Refused, Statement
 
-from .house import Engines, cluster
+from .house import Engines, cluster, need_mariadb
 
 WORD = "correct horse"
 
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[Engines]:
-    try:
-        mariadb.binaries()
-    except Failed as why:
-        pytest.skip(str(why))
+    need_mariadb()
     made = Engines()
     yield made
     made.close()

@@ -12,10 +12,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from fogbank.engines import mariadb
-from fogbank.engines.spec import Cluster, Failed, Fork, Node
+from fogbank.engines.spec import Cluster, Fork, Node
 
-from .house import Engines
+from .house import Engines, need_mariadb
 from .test_mariadb_databases import connect, maria, query
 
 TWO = (Node("n1", "a"), Node("n2", "b"))
@@ -23,10 +22,7 @@ TWO = (Node("n1", "a"), Node("n2", "b"))
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[Engines]:
-    try:
-        mariadb.binaries()
-    except Failed as why:
-        pytest.skip(str(why))
+    need_mariadb()
     made = Engines()
     yield made
     made.close()

@@ -10,9 +10,9 @@ import psycopg
 import pymysql
 import pytest
 
-from fogbank.engines import mariadb
-from fogbank.engines.spec import Failed
 from fogbank.testing.cloud import Cloud, House
+
+from .house import need_mariadb
 
 SECRET = "secret12345"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "monitoring.rds.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -95,10 +95,7 @@ def test_postgres(cloud: Cloud) -> None:
 
 def test_mariadb(cloud: Cloud) -> None:
     """Threads of the server are listed; statements are counted by what they do."""
-    try:
-        mariadb.binaries()
-    except Failed as why:
-        pytest.skip(str(why))
+    need_mariadb()
     found = make(cloud, "aurora-mysql")
     cloud.advance(60)
     with (

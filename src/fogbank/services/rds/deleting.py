@@ -91,7 +91,6 @@ def _retain(ctx: Context, cluster: Cluster, instance: Instance | None) -> int:
             name=cluster.name,
             of=cluster,
             instance=instance,
-            deleted_at_ms=ctx.now,
             earliest_ms=max(earliest_ms, since_ms),
             latest_ms=ctx.now,
             until_ms=until_ms,

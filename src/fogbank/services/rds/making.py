@@ -259,7 +259,6 @@ def new_instance(ctx: Context, req: Any, name: str, of: Cluster, klass: str) -> 
         maintenance_window=_instance_window(ctx, req, of),
         auto_minor=req.AutoMinorVersionUpgrade is not False,
         public=bool(req.PubliclyAccessible),
-        copy_tags=bool(req.CopyTagsToSnapshot),
         certificate=certificate(ctx, req) or certificates.default(ctx),
         tags=tagging.given(ctx, req.Tags, arn(ctx.account, ctx.region, "db", name)),
         **insights(req),

@@ -113,13 +113,11 @@ class Cluster(Record, frozen=True, kw_only=True):
     clone_group: str = ""
     storage_type: str = ""
     earliest_ms: int = 0
-    backed_up_ms: int = 0
     backup_tags: dict[str, str] = {}
     log_exports: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     paused: bool = False
     idle_since_ms: int = 0
-    final: str = ""
     keep_backups: bool = False
     staged_ms: int = 0
     masters: bool = False
@@ -154,7 +152,6 @@ class Instance(Record, frozen=True, kw_only=True):
     maintenance_window: str = ""
     auto_minor: bool = True
     public: bool = False
-    copy_tags: bool = False
     storage_gib: int = 0
     storage_type: str = ""
     iops: int = 0
@@ -232,7 +229,6 @@ class Backup(Record, frozen=True, kw_only=True):
     id: str
     name: str
     of: Cluster
-    deleted_at_ms: int
     earliest_ms: int
     latest_ms: int
     until_ms: int
