@@ -405,6 +405,7 @@ def test_readers_queries(stage: Stage) -> None:
         reader = await cluster.stage.idle("r")
         settings = {"hot_standby_feedback": "on", "wal_receiver_status_interval": "1"}
         await reader.start(settings, upstream=cluster.volume.folder)
+        await caught_up(reader, set(clients.acknowledged))
         async with await psycopg.AsyncConnection.connect(host=str(reader.socket), user="rdsadmin", dbname="postgres") as link:
             await link.execute("set transaction isolation level repeatable read")
             await link.execute("select count(*) from t")
