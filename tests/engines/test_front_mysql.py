@@ -43,7 +43,7 @@ def secure(stage: Stage) -> dict[str, Any]:
 def proxied(stage: Stage, writer: MariaDB, **settings: Any) -> str:
     address = stage.address()
     proxy = {"users": {"alice": {"password": "secret"}}, "max_connections": 5, "borrow_timeout_s": 20, **settings}
-    stage.fogbank.endpoint(address, 3306, writer.target, engine="mariadb", kind="proxy", proxy=proxy)
+    stage.fogbank.endpoint(address, 3306, writer.target, engine="mariadb", proxy=proxy)
     return address
 
 

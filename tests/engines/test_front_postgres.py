@@ -278,7 +278,7 @@ def reached_by(stage: Stage, address: str) -> str:
 def test_reader_endpoint(stage: Stage, writer: Postgres) -> None:
     """Connections are spread over the targets; one that refuses, or says nothing, is passed over."""
     address, readers = stage.address(), [stage.postgres(f"reader{n}").start() for n in range(2)]
-    stage.fogbank.endpoint(address, 5432, *(reader.target for reader in readers), kind="reader")
+    stage.fogbank.endpoint(address, 5432, *(reader.target for reader in readers))
 
     def reached() -> set[str]:
         return {reached_by(stage, address) for _ in range(6)}
@@ -358,11 +358,3 @@ def test_back_door(stage: Stage, writer: Postgres) -> None:
         with pytest.raises(psycopg.Error, match="no such function"):
             door.execute("select call(%s)", ('{"feature": "Lambda", "call": {"name": "gone"}}',))
         assert door.execute("select call(%s)", (call,)).fetchone() is not None
-
-
-def test_counts(stage: Stage, address: str) -> None:
-    """How many are connected at each endpoint is told."""
-    name = f"{address}:5432"
-    with stage.connect(address), stage.connect(address):
-        until(lambda: stage.fogbank.counts()["connections"].get(name) == 2)
-    until(lambda: stage.fogbank.counts()["connections"].get(name) == 0)

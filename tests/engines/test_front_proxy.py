@@ -30,7 +30,7 @@ class Proxy:
 
     def __init__(self, stage: Stage, target: str, **settings: Any) -> None:
         self.stage, self.address = stage, stage.address()
-        self.row = stage.fogbank.endpoint(self.address, 5432, target, kind="proxy", proxy=self.settings(**settings))
+        self.row = stage.fogbank.endpoint(self.address, 5432, target, proxy=self.settings(**settings))
 
     @staticmethod
     def settings(**settings: Any) -> dict[str, Any]:
@@ -249,6 +249,16 @@ def test_borrow_timeout(stage: Stage, writer: Postgres) -> None:
         with pytest.raises(psycopg.OperationalError, match="Timed-out waiting to acquire database connection"):
             waiter.execute("select 1")
     holder.execute("select 1")
+
+
+def test_nowhere_ever(stage: Stage) -> None:
+    """Where an endpoint leads nowhere and will not, a client is told so without having waited."""
+    proxy = Proxy(stage, "", borrow_timeout_s=60)
+    stage.fogbank.endpoint(proxy.address, 5432)
+    began = time.monotonic()
+    with pytest.raises(psycopg.OperationalError, match="Timed-out waiting to acquire database connection"):
+        proxy.connect()
+    assert time.monotonic() - began < 30
 
 
 def test_waiting_client_leaves(stage: Stage, writer: Postgres) -> None:

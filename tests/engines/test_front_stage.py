@@ -174,7 +174,7 @@ class Fogbank:
         """Adds one to the table, or changes it."""
         row = next((each for each in self.table["endpoints"] if (each["address"], each["port"]) == (address, port)), None)
         if row is None:
-            row = {"address": address, "port": port, "engine": "postgres", "cluster": "c", "kind": "writer"}
+            row = {"address": address, "port": port, "engine": "postgres", "cluster": "c"}
             row |= {"held": False, "iam": False, "tls_only": False, "proxy": None}
             self.table["endpoints"].append(row)
         row |= {"targets": list(targets), **more}
@@ -183,7 +183,7 @@ class Fogbank:
 
     def counts(self) -> dict[str, Any]:
         """What was said last."""
-        return next((said for said in reversed(self.said) if said["say"] == "counts"), {"connections": {}, "proxies": {}})
+        return next((said for said in reversed(self.said) if said["say"] == "counts"), {"proxies": {}})
 
 
 _STAGES: list[str] = []

@@ -26,6 +26,7 @@ from fogbank.engines.front.postgres.session import Session
 from fogbank.engines.front.table import Endpoint
 from fogbank.engines.frontage import table
 from fogbank.engines.spec import Endpoint as Wanted
+from fogbank.engines.spec import Node
 
 from .house import cluster
 
@@ -95,7 +96,6 @@ def test_relay(sizes: list[int]) -> None:
     for piece in pieces(GREETING + ROWS + message(b"Z", b"T"), sizes):
         server.receiver(piece)
     assert client.written == GREETING + ROWS + message(b"Z", b"T")
-    assert relay.in_transaction
     assert b"12345678" in door.house.keys
     for piece in pieces(NOTICE + message(b"C", b"COMMIT\0") + READY, sizes):
         if not client.closed:
@@ -367,10 +367,27 @@ def test_startup_message() -> None:
         messages.parameters(b"user\0u")
 
 
-@pytest.mark.parametrize(("paused", "shown"), [(False, ["proxy"]), (True, ["writer", "proxy"])])
-def test_endpoints_without_nodes(paused: bool, shown: list[str]) -> None:
+@pytest.mark.parametrize(("paused", "shown"), [(False, [2]), (True, [1, 2])])
+def test_endpoints_without_nodes(paused: bool, shown: list[int]) -> None:
     """A paused cluster's endpoints hold who comes; a stopped one's are not there, but those of proxies."""
-    wanted = cluster(nodes=(), paused=paused, endpoints=(Wanted(0, 5432, "writer"), Wanted(1, 5432, "proxy", proxy={})))
+    wanted = cluster(nodes=(), paused=paused, endpoints=(Wanted(1, 5432, "writer"), Wanted(2, 5432, "proxy", proxy={})))
     runner: Any = types.SimpleNamespace(wanted=wanted, running={}, held=True, volume=None)
-    found = table([runner], lambda slot: f"127.0.0.{slot + 1}")["endpoints"]
-    assert [(one["kind"], one["held"]) for one in found] == [(kind, True) for kind in shown]
+    found = table([runner], lambda slot: f"127.0.0.{slot}")["endpoints"]
+    assert [(one["address"], one["held"]) for one in found] == [(f"127.0.0.{slot}", True) for slot in shown]
+
+
+def test_readers_of_a_proxy() -> None:
+    """A proxy's clients who want readers wait where none runs, and are turned away where the cluster has none; others get the writer."""
+    endpoints = (Wanted(1, 5432, "reader"), Wanted(2, 5432, "reader", proxy={}))
+    writer, reader = (
+        types.SimpleNamespace(node=Node(id, "a"), state="running", writes=id == "w", server=types.SimpleNamespace(socket=id)) for id in "wr"
+    )
+
+    def led(nodes: str, *running: Any) -> list[tuple[list[str], bool]]:
+        wanted = cluster(nodes=tuple(Node(id, "a") for id in nodes), writer="w", endpoints=endpoints)
+        runner: Any = types.SimpleNamespace(wanted=wanted, running={one.node.id: one for one in running}, held=False, volume=None)
+        return [(one["targets"], one["held"]) for one in table([runner], str)["endpoints"]]
+
+    assert led("wr", writer, reader) == [(["r"], False), (["r"], False)]
+    assert led("wr", writer) == [(["w"], False), ([], True)]
+    assert led("w", writer) == [(["w"], False), ([], False)]

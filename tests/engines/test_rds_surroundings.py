@@ -147,6 +147,20 @@ def test_a_proxy_is_connected_to(cloud: Cloud, rds: Any, proxy: str) -> None:
         sql(rds, "select 1", proxy)
 
 
+def test_a_proxy_is_measured(cloud: Cloud, rds: Any, proxy: str) -> None:
+    """CloudWatch is told how many clients came."""
+    watch, by = cloud.client("cloudwatch"), [{"Name": "ProxyName", "Value": "p"}]
+
+    def received() -> float:
+        cloud.advance(60)
+        span = {"StartTime": cloud.now_ms / 1000 - 3600, "EndTime": cloud.now_ms / 1000 + 60, "Period": 3600, "Statistics": ["Sum"]}
+        found = watch.get_metric_statistics(Namespace="AWS/RDS", MetricName="ClientConnectionsReceived", Dimensions=by, **span)
+        return sum(point["Sum"] for point in found["Datapoints"])
+
+    tried(lambda: sql(rds, "select 1", proxy))
+    assert until(received) >= 1
+
+
 def test_statements_are_streamed(cloud: Cloud, rds: Any) -> None:
     """What is done in a cluster with an activity stream comes into Kinesis, readable by whoever may use the KMS key."""
     sdk = pytest.importorskip("aws_encryption_sdk")

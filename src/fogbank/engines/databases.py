@@ -136,6 +136,9 @@ class Databases:
             await sessions.close()
         self._routes()
 
+    def counts(self, slot: int, port: int) -> dict[str, float]:
+        return self._front.proxies.get(f"{self.address(slot)}:{port}", {})
+
     def look(self, cluster: str) -> Actual | None:
         runner = self._runners.get(cluster)
         return self._in_cloud_time(runner.actual) if runner is not None and runner.actual is not None else None

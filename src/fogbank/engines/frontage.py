@@ -19,7 +19,7 @@ from fogbank.engines.processes import Process, python, spawn
 from fogbank.engines.room import Room
 from fogbank.engines.runner import Runner
 from fogbank.engines.running import Running
-from fogbank.engines.spec import Done, Endpoint
+from fogbank.engines.spec import Cluster, Done, Endpoint
 
 
 class Frontage:
@@ -34,8 +34,8 @@ class Frontage:
         self._starting: asyncio.Task[None] | None = None
         self._table: dict[str, Any] = {}
         self._closed = False
-        self.connections: dict[str, int] = {}
-        """Endpoint ("address:port") -> connections of clients, as the front last said."""
+        self.proxies: dict[str, dict[str, float]] = {}
+        """Endpoint ("address:port") of an RDS Proxy -> what is counted there (`front.lending.Lending.counts`), as the front last said."""
 
     def authority(self) -> str:
         """The certificate (PEM) of the authority that signs those of all endpoints."""
@@ -94,7 +94,7 @@ class Frontage:
         elif said.get("say") == "problem":
             self._barred(said.get("cluster", ""), said["problem"])
         elif said.get("say") == "counts":
-            self.connections = said["connections"]
+            self.proxies = said["proxies"]
 
     async def close(self) -> None:
         self._closed = True
@@ -120,9 +120,8 @@ def table(runners: Iterable[Runner | Pair], address: Callable[[int], str]) -> di
                     "port": endpoint.port,
                     "engine": wanted.engine,
                     "cluster": wanted.id,
-                    "kind": endpoint.kind,
                     "targets": targets,
-                    "held": not targets,
+                    "held": not targets and _waits(wanted, endpoint),
                     "iam": wanted.iam,
                     "tls_only": wanted.tls_only,
                     "proxy": endpoint.proxy,
@@ -141,5 +140,11 @@ def _targets(runner: Runner | Pair, endpoint: Endpoint) -> list[Running]:
         return members[:1]
     readers = [one for one in members if not one.writes and not one.node.hidden]
     if endpoint.kind == "reader":
-        return readers or [one for one in there if one.writes]
+        return readers if readers or endpoint.proxy is not None else [one for one in there if one.writes]
     return [one for one in members if not one.node.hidden]
+
+
+def _waits(wanted: Cluster, endpoint: Endpoint) -> bool:
+    """Whether clients of an endpoint that leads nowhere now wait: not a proxy's that wants a reader of a cluster that has none."""
+    readers = [node for node in wanted.nodes if node.id != wanted.writer and not node.hidden and not wanted.masters]
+    return endpoint.kind != "reader" or endpoint.proxy is None or wanted.paused or bool(readers)

@@ -57,9 +57,8 @@ class Endpoint(NamedTuple):
     """An address that leads to one of the cluster's nodes.
 
     slot   the number of the address (`Databases.address`)
-    kind   writer: the writer; reader: in turn those of `nodes` that are not the writer, the writer where there is no other;
-           any: in turn all of `nodes`; node: the first of `nodes`, whatever it is
-           proxy: the writer
+    kind   writer: the writer; reader: in turn those of `nodes` that are not the writer, the writer where there is no other
+           (of a proxy: never); any: in turn all of `nodes`; node: the first of `nodes`, whatever it is; proxy: the writer
     nodes  ids; empty: all
     proxy  what makes it an RDS Proxy, if it is one: its users with their passwords, and its pool's settings (`engines.front.table.Proxy`)
     """
@@ -336,6 +335,9 @@ class Databases(Protocol):
         Whoever asked takes the files away. What is staged by `since` may go here when it is old; where it is asked for again (`Fork`),
         it is asked of the house.
         """
+
+    def counts(self, slot: int, port: int) -> dict[str, float]:
+        """What is counted at an RDS Proxy's endpoint (`engines.front.lending.Lending.counts`): empty before its first client."""
 
     def look(self, cluster: str) -> Actual | None:
         """A cluster as it was last seen; None where it has not converged in this cloud yet."""

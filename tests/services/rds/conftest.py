@@ -102,6 +102,20 @@ def instance(rds: Any, name: str) -> dict[str, Any]:
     return found
 
 
+def points(cloud: Cloud, metric: str, **by: str) -> list[float]:
+    """The values of a metric of AWS/RDS in the last hour, the eldest first."""
+    found = cloud.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/RDS",
+        MetricName=metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in by.items()],
+        StartTime=cloud.now_ms / 1000 - 3600,
+        EndTime=cloud.now_ms / 1000 + 60,
+        Period=60,
+        Statistics=["Average"],
+    )["Datapoints"]
+    return [round(point["Average"], 2) for point in sorted(found, key=lambda point: point["Timestamp"])]
+
+
 def refused(call: Callable[..., Any], **members: Any) -> tuple[str, str]:
     """The code and message that a call is refused with."""
     with pytest.raises(ClientError) as caught:

@@ -39,6 +39,7 @@ class Stage:
         self.answers: dict[str, Result] = {}
         self.executed: list[tuple[str, str]] = []
         self.connections: dict[str, int] = {}
+        self.proxies: dict[tuple[int, int], dict[str, float]] = {}
         self.log = b""
         self.lag_ms = 3.0
         self.fails: Exception | None = None
@@ -155,6 +156,9 @@ class Stage:
 
     def ask(self, cluster: str, node: str, sql: str, done: Done) -> None:
         self._soon(lambda: done(Result((), [], 0)))
+
+    def counts(self, slot: int, port: int) -> dict[str, float]:
+        return self.proxies.get((slot, port), {})
 
     def usage(self, cluster: str, done: Done) -> None:
         wanted = self.wanted.get(cluster)

@@ -9,7 +9,7 @@ import pytest
 from fogbank.services.rds import counters
 from fogbank.testing import Cloud
 
-from .conftest import described, instance, member, refused
+from .conftest import described, instance, member, points, refused
 from .stage import Stage
 
 BASIC = {"Engine": "aurora-postgresql", "MasterUsername": "boss", "MasterUserPassword": "correct-horse"}
@@ -354,26 +354,9 @@ def test_metrics(cloud: Cloud, rds: Any, stage: Stage, aurora: Any) -> None:
     stage.connections[instance(rds, "c-0")["DbiResourceId"]] = 7
     for _ in range(3):
         cloud.advance(60)
-    watch = cloud.client("cloudwatch")
-    found = {each["MetricName"] for each in watch.list_metrics(Namespace="AWS/RDS")["Metrics"]}
+    found = {each["MetricName"] for each in cloud.client("cloudwatch").list_metrics(Namespace="AWS/RDS")["Metrics"]}
     assert {"DatabaseConnections", "AuroraReplicaLag", "AuroraReplicaLagMaximum", "VolumeBytesUsed"} <= found
-    asked = {"Namespace": "AWS/RDS", "MetricName": "DatabaseConnections", "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": "c-0"}]}
-    span = {"StartTime": cloud.now_ms / 1000 - 600, "EndTime": cloud.now_ms / 1000 + 60, "Period": 60, "Statistics": ["Maximum"]}
-    assert {point["Maximum"] for point in watch.get_metric_statistics(**asked, **span)["Datapoints"]} == {7.0}
-
-
-def points(cloud: Cloud, metric: str, **by: str) -> list[float]:
-    """The values of a metric in the last hour, the eldest first."""
-    found = cloud.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/RDS",
-        MetricName=metric,
-        Dimensions=[{"Name": name, "Value": value} for name, value in by.items()],
-        StartTime=cloud.now_ms / 1000 - 3600,
-        EndTime=cloud.now_ms / 1000 + 60,
-        Period=60,
-        Statistics=["Average"],
-    )["Datapoints"]
-    return [round(point["Average"], 2) for point in sorted(found, key=lambda point: point["Timestamp"])]
+    assert set(points(cloud, "DatabaseConnections", DBInstanceIdentifier="c-0")) == {7.0}
 
 
 def test_metrics_of_nodes(cloud: Cloud, rds: Any, stage: Stage, aurora: Any) -> None:

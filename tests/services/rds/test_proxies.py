@@ -13,6 +13,7 @@ from fogbank.services.rds import families
 from fogbank.services.rds.instance_classes import sized
 from fogbank.testing import Cloud
 
+from .conftest import points
 from .people import allow, arn, person, role
 from .stage import Stage
 
@@ -275,3 +276,30 @@ def test_proxies_are_told_of(cloud: Cloud, rds: Any, proxy: Any) -> None:
     assert [event["EventCategories"] for event in events] == [["creation"], ["configuration change"], ["deletion"]]
     assert {event["SourceArn"] for event in events} == {made["DBProxyArn"]}
     assert made["DBProxyArn"].startswith(arn("db-proxy", "prx-"))
+
+
+def test_metrics(cloud: Cloud, rds: Any, stage: Stage, aurora: Any, proxy: Any, subnets: list[str]) -> None:
+    """CloudWatch is told each minute of clients by endpoint, of connections by the target's role, and of both by proxy; what the front only
+    counts upwards is told for the minute, and when it counts anew."""
+    proxy()
+    aurora("c", 2)
+    rds.register_db_proxy_targets(DBProxyName="p", DBClusterIdentifiers=["c"])
+    rds.create_db_proxy_endpoint(DBProxyName="p", DBProxyEndpointName="ro", TargetRole="READ_ONLY", VpcSubnetIds=subnets)
+    cloud.settle()
+    own, reads = (next(route.slot for route in _routes(stage) if route.kind == kind) for kind in ("proxy", "reader"))
+    for asked, borrowed_us in ((4, 800), (10, 2600), (6, 300)):  # (the last time the front was started anew)
+        counts = {"DatabaseConnectionRequests": asked, "DatabaseConnectionsBorrowLatency": borrowed_us, "QueryRequests": asked * 2}
+        stage.proxies[own, 5432] = {**counts, "ClientConnections": 3, "DatabaseConnections": 2}
+        stage.proxies[reads, 5432] = {"ClientConnections": 1, "DatabaseConnections": 1, "QueryRequests": 1}
+        cloud.advance(60)
+    whole, mine = {"ProxyName": "p"}, {"ProxyName": "p", "EndpointName": "p"}
+    behind = {"ProxyName": "p", "TargetGroup": "default", "TargetRole": "READ_WRITE"}
+    assert points(cloud, "ClientConnections", **whole) == [4, 4, 4]
+    assert points(cloud, "ClientConnections", **mine) == [3, 3, 3]
+    assert points(cloud, "ClientConnections", **behind) == points(cloud, "DatabaseConnections", **mine) == []
+    assert points(cloud, "DatabaseConnections", **behind) == [2, 2, 2]
+    assert points(cloud, "DatabaseConnections", **{**behind, "TargetRole": "READ_ONLY"}) == [1, 1, 1]
+    assert points(cloud, "DatabaseConnectionRequests", **behind) == [4, 6, 6]
+    assert points(cloud, "DatabaseConnectionsBorrowLatency", **mine) == [200, 300, 50]
+    assert points(cloud, "QueryRequests", **whole) == [9, 12, 12]
+    assert points(cloud, "QueryRequests", **mine) == points(cloud, "QueryRequests", **behind) == [8, 12, 12]

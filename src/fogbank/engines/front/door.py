@@ -27,12 +27,9 @@ class Unreachable(Exception):
 
 
 class Conversation(Protocol):
-    """A client that is led to a target. `target` is "" while it is led to none; `in_transaction` None where that is not known."""
+    """A client that is led to a target. `target` is "" while it is led to none."""
 
     target: str
-
-    @property
-    def in_transaction(self) -> bool | None: ...
 
     def drop(self) -> None:
         """Ends it at once: its target is not the endpoint's any more."""
@@ -128,7 +125,7 @@ class Door:
         client.lost = functools.partial(_cancel, task)
 
     async def attempts(self, timeout_s: float = HOLD_S) -> AsyncIterator[tuple[str, Channel]]:
-        """Connections to the targets in turn, for the caller to keep one of; Unreachable when there is none in time."""
+        """Connections to the targets in turn, for the caller to keep one of; Unreachable when there is none in time, or never will be."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while loop.time() < deadline:
@@ -144,6 +141,8 @@ class Door:
                 yield target, channel
             if targets:
                 await _until(changed, min(_AGAIN_S, deadline - loop.time()))
+            elif not self.endpoint.held:
+                break
             else:
                 await self._hold(changed, deadline - loop.time())
         raise Unreachable

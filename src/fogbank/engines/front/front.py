@@ -108,16 +108,11 @@ class Front:
             self.link.problem(f"The certificate {table.certificate} cannot be used: {why}.")
 
     async def _tell(self) -> None:
-        """Counts, twice a second, when they changed."""
+        """What proxies count, twice a second, when it changed."""
         while True:
             await asyncio.sleep(_TELL_S)
             doors = {door.endpoint.name: door for door in self._doors.values()}
-            told = {
-                "say": "counts",
-                "connections": {name: len(door.conversations) for name, door in doors.items()},
-                "transactions": {name: sum(each.in_transaction is True for each in door.conversations) for name, door in doors.items()},
-                "proxies": {name: door.shared.counts() for name, door in doors.items() if door.shared is not None},
-            }
+            told = {"say": "counts", "proxies": {name: door.shared.counts() for name, door in doors.items() if door.shared is not None}}
             if told != self._told:
                 self._told = told
                 self.link.tell(told)

@@ -51,6 +51,10 @@ class Guest(Protocol):
     pinned: str
     in_transaction: bool
 
+    @property
+    def secure(self) -> bool:
+        """Whether it came with TLS."""
+
     def drop_idle(self) -> None:
         """It was silent for too long."""
 
@@ -206,6 +210,7 @@ class Lending(Generic[L]):
         return {
             **self.counted,
             "ClientConnections": len(self.guests),
+            "ClientConnectionsTLS": sum(guest.secure for guest in self.guests),
             "DatabaseConnections": len(self._all),
             "DatabaseConnectionsCurrentlyBorrowed": len(self._all) - idle,
             "DatabaseConnectionsCurrentlySessionPinned": sum(1 for guest in self.guests if guest.pinned),

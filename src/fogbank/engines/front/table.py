@@ -46,13 +46,13 @@ class Proxy(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """An address, and the unix sockets that it leads to, in turn. `held`: nowhere for now; clients wait."""
+    """An address, and the unix sockets that it leads to, in turn. `held`: nowhere for now; clients wait. (With
+    neither, they are turned away.)"""
 
     address: str
     port: int
     engine: str
     cluster: str
-    kind: str
     targets: tuple[str, ...]
     held: bool
     iam: bool
@@ -74,7 +74,6 @@ class Endpoint(NamedTuple):
             int(row["port"]),
             row["engine"],
             row["cluster"],
-            row.get("kind", "writer"),
             tuple(row.get("targets", ())),
             bool(row.get("held", False)),
             bool(row.get("iam", False)),

@@ -5,9 +5,9 @@ and `converging` (from rows to the engines and back), `keeping`, `volumes` and `
 and `describing` (what there is), over `passwords`, `linked`, `windows` and `roles`; `failover`, `power`, `endpoints` and `scaling` (how
 it runs); `snapshots`, `restoring`, `backtracks`, `backups`, `staging`, `exports` (time), `sharing` (across accounts); `repeating`,
 `replicas`, `global_members` and `global_clusters` (what repeats another); `planning` and `clockwork` (what the clock does); `readings`,
-`counters`, `metrics`, `monitoring` with `os_metrics`, `log_lines` and `log_exports` (what is measured); then `surroundings`: parameter,
-option and subnet groups, events, tags, engine versions, proxies, activity streams; `inside` (calls out of SQL) and `front`;
-`resources` (CloudFormation).
+`counters`, `metrics`, `proxy_metrics`, `monitoring` with `os_metrics`, `log_lines` and `log_exports` (what is measured); then
+`surroundings`: parameter, option and subnet groups, events, tags, engine versions, proxies, activity streams; `inside` (calls out of SQL)
+and `front`; `resources` (CloudFormation).
 
 What is not here: Oracle, SQL Server, Db2 and RDS Custom; Multi-AZ DB clusters; Aurora Serverless v1; encryption under keys of one's own;
 blue/green deployments, integrations, shard groups, reserved instances.

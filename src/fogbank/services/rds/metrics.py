@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from fogbank.engines.spec import Actual, Done, NodeState, Result, Usage
 from fogbank.kernel.context import Context
 from fogbank.kernel.operation import Wait, task
-from fogbank.services.rds import counters, readings
+from fogbank.services.rds import counters, proxy_metrics, readings
 from fogbank.services.rds.addresses import cluster_by_id
 from fogbank.services.rds.faults import ENGINES
 from fogbank.services.rds.instance_classes import SERVERLESS
@@ -41,6 +41,7 @@ def measure(ctx: Context, payload: dict[str, Any]) -> Wait | None:
     if look is not None:
         found: dict[str, Reading] = ctx.outside("reading", lambda done: _read(ctx, row, look, done))
         _tell(ctx, row, look, found)
+        proxy_metrics.tell(ctx, row)
     return Wait((), ctx.now + MINUTE_MS)
 
 

@@ -75,7 +75,7 @@ def _free(ctx: Context, name: str) -> str:
 
 @operation("CreateDBProxyEndpoint")
 def create_db_proxy_endpoint(ctx: Context, req: Any) -> Answer:
-    """Makes a further endpoint of a proxy whose target is an Aurora cluster. READ_ONLY: to readers, to the writer where there are none.
+    """Makes a further endpoint of a proxy whose target is an Aurora cluster. READ_ONLY: to readers, never to the writer.
 
     Errors: DBProxyNotFoundFault, DBProxyEndpointAlreadyExistsFault, DBProxyEndpointQuotaExceededFault, InvalidDBProxyStateFault,
     InvalidSubnet, NotImplemented. Source: API reference, CreateDBProxyEndpoint.

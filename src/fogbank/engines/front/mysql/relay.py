@@ -15,8 +15,6 @@ _CHANGE_USER = 0x11
 class Relay:
     """A conversation. What the client says is looked through for two things: accounts that IAM is to sign in, and a change of the user."""
 
-    in_transaction = None
-
     def __init__(self, door: Door, target: str, client: Channel, server: Channel) -> None:
         self.target = target
         self.client = client

@@ -6,7 +6,7 @@ from fogbank.engines.front.channel import Channel, Ended, reach
 from fogbank.engines.front.door import Door, socket_path
 
 from . import messages
-from .messages import LOST_ACKNOWLEDGEMENT, READY
+from .messages import LOST_ACKNOWLEDGEMENT
 
 _OVERLAP = len(LOST_ACKNOWLEDGEMENT) - 1
 
@@ -38,11 +38,6 @@ class Relay:
         self.client.abort()
         self.server.abort()
 
-    @property
-    def in_transaction(self) -> bool:
-        """As the server last said, at the end of an answer."""
-        return self._tail[-6:-1] == READY and self._tail[-1:] != b"I"
-
     def _greeting(self, data: bytes) -> None:
         """Until the server is ready for queries: its cancel key is noted."""
         self.client.write(data)
@@ -56,7 +51,6 @@ class Relay:
                 self._key = content
                 self._door.house.keys[content] = self._cancel
             elif kind == b"Z":
-                self._tail = READY + content + self._tail
                 self.server.receiver = self._answer
                 return
 

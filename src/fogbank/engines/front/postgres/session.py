@@ -61,6 +61,10 @@ class Session:
         self._last_words = b""
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def secure(self) -> bool:
+        return self._client.secure is not None
+
     def begin(self) -> None:
         self.heard_at = self._loop.time()
         self._door.enter(self)
