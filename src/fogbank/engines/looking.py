@@ -18,7 +18,7 @@ async def look(runner: Runner) -> Actual:
     assert wanted is not None
     for one in list(runner.running.values()):
         if one.state == "running":
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # (a server that ends fails its drivers in many ways, and is heard of elsewhere)
                 one.lag_ms = 0.0 if one.writes else await one.server.lag_ms()
                 one.connections = await one.server.connections()
     state = None
