@@ -352,6 +352,30 @@ def test_failover(stage: Stage) -> None:
     run(stage, test)
 
 
+def test_reach(stage: Stage) -> None:
+    """A reader has reached a position when it shows what came before, not when that was sent to it."""
+
+    async def test(cluster: Cluster, clients: Clients) -> None:
+        reader = await cluster.reader("r")
+        await caught_up(reader, set(clients.acknowledged))
+        await reader.sql("select pg_wal_replay_pause()")
+        await reader.until(lambda: _true(reader, "select pg_get_wal_replay_pause_state() = 'paused'"), 10, "did not pause")
+        writer = cluster.stage.instances[0]
+        await writer.sql("insert into t values (88, 88)")
+        durable = (await cluster.volume.ask("status"))["durable"]
+        await reader.until(lambda: _true(reader, f"select pg_last_wal_receive_lsn() - '0/0'::pg_lsn >= {durable}"), 10, "was not sent it")
+        resumed = asyncio.create_task(reader.sql("select pg_sleep(0.1), pg_wal_replay_resume()"))
+        await reader.reach(1, durable)
+        assert (88, 88) in await held(reader)
+        await resumed
+
+    run(stage, test)
+
+
+async def _true(instance: Instance, question: str) -> bool | None:
+    return True if await instance.one(question) else None
+
+
 def test_stale_heir(stage: Stage) -> None:
     """A reader that was promoted without what was acknowledged is refused, and a database of another origin."""
 

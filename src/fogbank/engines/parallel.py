@@ -14,10 +14,9 @@ import asyncio
 import contextlib
 import json
 import shutil
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
@@ -34,14 +33,8 @@ IDLE_S = 300.0
 MOST_BYTES = 8 << 20
 """More than this is not shipped: the writer reads it by itself."""
 _FETCHED = 5000
-_CATCH_UP_S = 60.0
-_LOOK_S = 0.002
 _OWN = {"shared_buffers": "32MB", "max_parallel_workers_per_gather": "0", "autovacuum": "off"}
 
-_PLACE = (
-    "select pg_last_wal_replay_lsn() - '0/0'::pg_lsn, pg_last_wal_receive_lsn() - '0/0'::pg_lsn,"
-    " exists(select from pg_stat_activity where backend_type = 'startup' and wait_event = 'RecoveryWalStream')"
-)
 _TABLE = (
     "select c.oid::int8, c.relname, c.relkind = 'r' and c.relpersistence = 'p' and not c.relhassubclass,"
     " pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int, pg_catalog.row_security_active(c.oid),"
@@ -59,24 +52,15 @@ _TYPES = (
 )
 
 
-class Page:
+class Page(NamedTuple):
     """A page reader."""
 
-    def __init__(self, zone: str, server: Instance) -> None:
-        self.zone = zone
-        self.server = server
+    zone: str
+    server: Instance
 
     async def reach(self, position: int) -> None:
-        """Waits until it has repeated all up to a position that was whole. Raises Failed."""
-        end, before = time.monotonic() + _CATCH_UP_S, -1
-        while True:
-            replayed, received, waits = (await self.server.sql(_PLACE)).rows[0]
-            if replayed >= position or (waits and received is not None and received >= position and replayed == before):
-                return
-            if time.monotonic() > end or self.server.stands_still():
-                raise Failed(f"the page reader of zone {self.zone} did not catch up")
-            before = replayed
-            await asyncio.sleep(_LOOK_S)
+        """Waits until it has repeated all up to a position, of whatever timeline the writer is on. Raises Failed."""
+        await self.server.reach(0, position)
 
 
 class Pages:

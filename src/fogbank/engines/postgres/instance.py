@@ -38,8 +38,7 @@ _LAG = (
     " extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000 end::float8"
     " from (select 1) one left join pg_stat_wal_receiver w on true"
 )
-_REPLAYED = "select pg_last_wal_replay_lsn() - '0/0'::pg_lsn, pg_last_wal_receive_lsn() - '0/0'::pg_lsn"
-_PAGE_BYTES = 8192
+_REPLAYED = f"select pg_last_wal_replay_lsn() - '0/0'::pg_lsn, {recovery.HAS}, {recovery.WAITS}"
 _CONNECTIONS = "select count(*) from pg_stat_activity where backend_type = 'client backend' and usename <> 'rdsadmin'"
 
 
@@ -215,12 +214,18 @@ class Instance:
 
     async def reach(self, timeline: int, position: int) -> None:
         """Waits until a reader shows all up to a position of its volume's log, but for a record that is not whole there. Raises Failed."""
+        before = -1
         async with self._asking() as connection:
 
             async def there() -> bool | None:
-                replayed, received = (await connection.run(Statement(_REPLAYED))).rows[0]
-                whole = received is not None and received >= position and replayed >= position - _PAGE_BYTES
-                return True if replayed >= position or whole else None
+                nonlocal before
+                replayed, has, waits = (await connection.run(Statement(_REPLAYED))).rows[0]
+                if replayed >= position or (waits and has >= position and replayed == before):
+                    return True
+                if self.stands_still():
+                    raise Failed(f"{self.folder.resolve().name} has less of something than the writer")
+                before = replayed
+                return None
 
             await self.until(there, _PROMOTE_S, "did not catch up")
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from fogbank.engines.postgres.instance import Instance
 
 _REPEAT_S = 3600.0
-_HAS = "greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn"
+HAS = "greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn"
 """How far it has the log. (What it had before it was started is not counted as received.)"""
-_WAITS = "(select wait_event = 'RecoveryWalStream' from pg_stat_activity where backend_type = 'startup')"
+WAITS = "(select wait_event = 'RecoveryWalStream' from pg_stat_activity where backend_type = 'startup')"
 """It has repeated all that it was sent."""
 
 
@@ -73,7 +73,7 @@ async def _there(instance: Instance, position: int) -> str | None:
     """ "writes": it met its target; "end": it has all the log there is; "still": it is to be started again."""
     if instance.stands_still():
         return "still"
-    replaying, received = (await instance.sql(f"select pg_is_in_recovery(), {_HAS}")).rows[0]
+    replaying, received = (await instance.sql(f"select pg_is_in_recovery(), {HAS}")).rows[0]
     if not replaying:
         return "writes"
     return "end" if received is not None and received >= position else None
@@ -104,11 +104,11 @@ async def advance(instance: Instance, upstream: Path, until: Until) -> tuple[int
 
 async def _still(instance: Instance, position: int) -> bool | None:
     """It has paused at the position; or it has all the log up to there, and waits for more."""
-    asked = f"select pg_get_wal_replay_pause_state() = 'paused', {_HAS}, {_WAITS}"
+    asked = f"select pg_get_wal_replay_pause_state() = 'paused', {HAS}, {WAITS}"
     paused, received, waits = (await instance.sql(asked)).rows[0]
     return True if paused or (received is not None and received >= position and waits) else None
 
 
 async def _paused(instance: Instance) -> bool | None:
     """It repeats nothing more: what waits for log looks whether it is to pause before it repeats what comes."""
-    return True if await instance.one(f"select pg_get_wal_replay_pause_state() = 'paused' or {_WAITS}") else None
+    return True if await instance.one(f"select pg_get_wal_replay_pause_state() = 'paused' or {WAITS}") else None
