@@ -142,6 +142,7 @@ def test_an_application_of_sqlalchemy_and_alembic(engine: str, request: pytest.F
 
 def test_an_application_of_django(postgres: Database, tmp_path: Path) -> None:
     """`migrate`, `makemigrations --check`, and `test`, which makes a database of its own and drops it."""
+    postgres.once(postgres.writer, "create database books")
     library = tmp_path / "library"
     shutil.copytree(APPLICATIONS / "library", library)
 

@@ -96,6 +96,7 @@ def test_what_one_commits_the_other_has(one: Any, two: Any) -> None:
 
 def test_a_row_that_the_other_has_changed_but_not_committed(one: Any, two: Any) -> None:
     """Its update fails at once, with 40001: it does not wait for the other's end; after that it is free again."""
+    one.execute("update account set balance = 100 where id = 1")
     with one.transaction():
         one.execute("update account set balance = balance - 1 where id = 1")
         two.execute("set statement_timeout = '20s'")

@@ -8,7 +8,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": os.environ["DATABASE_HOST"],
-        "NAME": "library",
+        "NAME": "books",
         "USER": "ada",
         "PASSWORD": os.environ["DATABASE_PASSWORD"],
         "OPTIONS": {"sslmode": "verify-full", "sslrootcert": os.environ["DATABASE_AUTHORITY"]},
