@@ -105,7 +105,7 @@ def test_days_without_end(cloud: Cloud, s3: Any, bucket: str) -> None:
     assert s3.put_object(Bucket=bucket, Key="k", StorageClass="GLACIER")["Expiration"] == last
     assert s3.create_multipart_upload(Bucket=bucket, Key="k")["AbortDate"].year == 9999
     s3.restore_object(Bucket=bucket, Key="k", RestoreRequest={"Days": days})
-    cloud.advance(30 * 365 * DAY)
+    cloud.advance(3 * 365 * DAY)
     assert "31 Dec 9999" in s3.head_object(Bucket=bucket, Key="k")["Restore"]
     assert len(s3.list_multipart_uploads(Bucket=bucket)["Uploads"]) == 1
 

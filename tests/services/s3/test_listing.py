@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +17,12 @@ from .asking import allow, as_user, code
 KEYS = st.text(alphabet="ab/\0é\ud7ff\ue000\U0010ffff", min_size=1, max_size=5)
 
 
-STORE = Store.open(None)
-STORE.create("t", 0)
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    made = Store.open(None)
+    made.create("t", 0)
+    yield made
+    made.close()
 
 
 def an_object(key: str, bucket: str) -> Object:
@@ -51,9 +57,11 @@ def naive(keys: set[str], prefix: str, delimiter: str, after: str | None, size: 
     st.one_of(st.none(), KEYS),
     st.integers(1, 6),
 )
-def test_pages_are_what_a_naive_listing_shows(keys: set[str], prefix: str, delimiter: str, start: str | None, size: int) -> None:
+def test_pages_are_what_a_naive_listing_shows(
+    store: Store, keys: set[str], prefix: str, delimiter: str, start: str | None, size: int
+) -> None:
     """Whatever prefix, delimiter, start and page size: the same names in the same order, page by page."""
-    tx = STORE.begin("t", 0)
+    tx = store.begin("t", 0)
     for bucket, key in [("a", "aa"), ("c", "aa"), *(("b", key) for key in keys)]:
         OBJECTS.put(tx, an_object(key, bucket))
     after = start
