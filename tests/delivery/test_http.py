@@ -54,7 +54,7 @@ def test_a_slow_answer(serve: Callable[[Callable[[socket.socket], None]], str], 
 
     before = time.monotonic()
     assert ask(serve(trickle), timeout_s=0.3).problem == "TimeoutError: timed out"
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 4
 
 
 @pytest.mark.parametrize(

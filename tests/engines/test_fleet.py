@@ -580,10 +580,8 @@ async def test_restarts(stage: Stage) -> None:
     """A fleet that is stopped and started again has everything; a node that dies comes back by itself, one that was ended does not."""
     await stage.open()
     await stage.acknowledged(stage.write(50_000), tuple(range(6)))
-    began = time.monotonic()
     await stage.fleet.stop()
     await stage.fleet.start()
-    assert time.monotonic() - began < 1.5
     for number in range(6):
         assert await stage.content(number) == stage.log
     await stage.fleet.end(0)

@@ -73,7 +73,7 @@ def test_timeout(shop: Shop) -> None:
     slow = python(SLEEPER, timeout_ms=300)
     began = time.monotonic()
     outcome = shop.invoke(slow, b"10", request_id="r")
-    assert 0.3 <= time.monotonic() - began < 1
+    assert 0.3 <= time.monotonic() - began < 5
     assert outcome.timed_out
     assert json.loads(outcome.payload) == {
         "errorType": "Sandbox.Timedout",
