@@ -167,7 +167,11 @@ def test_replay_to_a_position_and_an_instant(stage: Stage) -> None:
         instant = time.time_ns() // 1_000_000
         await asyncio.sleep(0.02)
         await add(writer, "d")
-        await asyncio.sleep(2.5)  # (what became durable when is kept every two seconds)
+        written = time.time()
+        kept = stage.folder / "fleet"  # (what became durable when is kept every two seconds, if there is something new)
+        while sum(times.stat().st_mtime > written for times in kept.glob("*/volumes/*/kept/times")) < 6:
+            await writer.sql("CREATE OR REPLACE TABLE app.beat (n INT)")
+            await asyncio.sleep(0.02)
         await add(writer, "e")
         image = await stage.image("i", position)
         end = await stage.volume.end()
