@@ -186,7 +186,17 @@ class Fogbank:
         return next((said for said in reversed(self.said) if said["say"] == "counts"), {"proxies": {}})
 
 
-_STAGES: list[str] = []
+def _block() -> tuple[str, socket.socket]:
+    """The beginning of addresses that nobody else has, below those that clouds take, and what keeps others from taking them."""
+    for number in range(16, 80):
+        lock = socket.socket()
+        try:
+            lock.bind((f"127.{number}.255.254", 4566))
+        except OSError:
+            lock.close()
+        else:
+            return f"127.{number}.0", lock
+    raise AssertionError("no addresses are left")
 
 
 class Stage:
@@ -196,8 +206,7 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="front"))
         self.folder.chmod(0o755)
         self.loop = Loop()
-        self._net = f"127.{64 + os.getpid() % 128}.{len(_STAGES)}"
-        _STAGES.append(self._net)
+        self._net, self._lock = _block()
         self._last = 0
         addresses = [f"{self._net}.{n}" for n in range(1, 60)]
         self.certificates = certificates.make(self.folder / "certificates", addresses, ["db.example.test"])
@@ -300,6 +309,7 @@ class Stage:
             if server.process is not None:
                 server.process.tell(signal.SIGKILL)
         until(lambda: not self.fogbank.process.alive)
+        self._lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
