@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from fogbank.engines import volumes
 from fogbank.engines.spec import Failed, Node
 
 from .house import Engines, cluster
@@ -56,6 +57,21 @@ def test_all_at_once(engines: Engines) -> None:
     assert ("node_died", "n2") in told
     assert {what for what, _ in told} >= {"node_recovered", "volume_recovered"}
     engines.do(lambda done: engines.databases.drop("once", done))
+
+
+def test_a_volume_that_stands_still(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume's process that is stopped and not continued is ended, and another takes its place: who waited with a commit goes on."""
+    monkeypatch.setattr(volumes, "SILENT_S", 0.5)
+    wanted = cluster("still", nodes=TWO)
+    engines.converge(wanted)
+    ask(engines, 0, "create table t(n int primary key)")
+    volume = engines.on_loop(lambda: engines.databases._runners["still"].volume)
+    before = volume.process.pid
+    os.kill(before, signal.SIGSTOP)
+    ask(engines, 0, "insert into t values (1)")
+    assert volume.process.pid != before
+    assert ask(engines, 0, "select count(*) from t") == 1
+    engines.do(lambda done: engines.databases.drop("still", done))
 
 
 def test_images_in_a_long_folder(engines: Engines) -> None:

@@ -18,6 +18,10 @@ class Fenced(Failed):
     """Whoever was to be followed may not write to this volume, and never will."""
 
 
+class Silent(Failed):
+    """The process does not answer: it stands still."""
+
+
 class Control:
     """A connection to a process's control socket. `heard` gets what it says unasked (`{"event": ...}`)."""
 
@@ -46,7 +50,7 @@ class Control:
         self._listening = loop.create_task(self._listen(reader))
 
     async def ask(self, do: str, /, timeout_s: float = 60.0, **what: Any) -> dict[str, Any]:
-        """One question and its answer. Raises Failed where it is refused, or the process goes away."""
+        """One question and its answer. Raises Failed where it is refused, or the process goes away; Silent."""
         if self._writer is None or self._writer.is_closing():
             raise Failed("the process is not there")
         self._number += 1
@@ -57,7 +61,7 @@ class Control:
             async with asyncio.timeout(timeout_s):
                 found = await answer
         except TimeoutError:
-            raise Failed(f"{do}: no answer after {timeout_s:.0f} s") from None
+            raise Silent(f"{do}: no answer after {timeout_s:.0f} s") from None
         if "error" in found:
             raise (Fenced if found.get("fenced") else Failed)(str(found["error"]))
         return found

@@ -23,7 +23,7 @@ from typing import Any, cast
 
 import msgspec
 
-from fogbank.engines.control import Control
+from fogbank.engines.control import Control, Silent
 from fogbank.engines.fleet.client import Connection, everywhere
 from fogbank.engines.fleet.frames import WRITE_QUORUM
 from fogbank.engines.kinds import Image, Kind, Until
@@ -32,6 +32,7 @@ from fogbank.engines.room import Room
 from fogbank.engines.spec import Failed, Point, VolumeState
 
 _TRIES, _TRY_S = 500, 0.02
+SILENT_S = 20.0
 COALESCE_BYTES = 128 << 20
 """So much log after the last image, and another one is made."""
 
@@ -391,8 +392,13 @@ class Volume:
             self.save()
 
     async def state(self) -> VolumeState:
-        """How it is now. Raises Failed where its process is not there."""
-        status = await self.ask("status")
+        """How it is now. Raises Failed where its process is not there; one that stands still is ended, so that another takes its place."""
+        try:
+            status = await self.ask("status", timeout_s=SILENT_S)
+        except Silent:
+            if self.process is not None:
+                self.process.tell(signal.SIGKILL)
+            raise
         durable = int(status["durable"])
         copies = sum(1 for node in status["nodes"] if node["up"] and node["acknowledged"] >= durable)
         return VolumeState(
