@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,22 @@ from fogbank.engines.volumes import COALESCE_BYTES
 if TYPE_CHECKING:
     from fogbank.engines.runner import Runner
 
+SILENT_S = 20.0
+
 
 async def look(runner: Runner) -> Actual:
-    """A cluster as it is: the runner's `actual` from now on."""
+    """A cluster as it is: the runner's `actual` from now on. A node that does not answer is ended, so that what follows a death follows."""
     wanted, volume = runner.wanted, runner.volume
     assert wanted is not None
     for one in list(runner.running.values()):
         if one.state == "running":
+            patience = asyncio.timeout(SILENT_S)
             with contextlib.suppress(Exception):  # (a server that ends fails its drivers in many ways, and is heard of elsewhere)
-                one.lag_ms = 0.0 if one.writes else await one.server.lag_ms()
-                one.connections = await one.server.connections()
+                async with patience:
+                    one.lag_ms = 0.0 if one.writes else await one.server.lag_ms()
+                    one.connections = await one.server.connections()
+            if patience.expired():
+                one.server.kill()
     state = None
     if volume is not None and volume.control is not None:
         with contextlib.suppress(Failed):
