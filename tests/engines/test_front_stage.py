@@ -267,9 +267,11 @@ class Stage:
 
     def _install(self) -> Path:
         """A data directory with the accounts."""
-        folder, quick = self.folder / "maria", ["--innodb-flush-method=nosync", "--innodb-log-file-size=4M"]
-        folder.mkdir()
-        processes.give(folder)
+        folder, tmp = self.folder / "maria", self.folder / "maria.tmp"
+        for each in (folder, tmp):
+            each.mkdir()
+            processes.give(each)
+        quick = [f"--tmpdir={tmp}", "--innodb-flush-method=nosync", "--innodb-log-file-size=4M"]
         options = ["--no-defaults", f"--datadir={folder}", "--auth-root-authentication-method=normal", "--skip-test-db", "--force"]
         self._run("mariadb-install-db", *options, *quick)
         own, iam = accounts.native(MariaDB.secret), accounts.native(accounts.iam_password(MariaDB.secret))

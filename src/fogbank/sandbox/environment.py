@@ -172,6 +172,8 @@ class Environment:
         self._end_timer()
         was, self.stage = self.stage, "over"
         turn = self.turn
+        if ended.why == "memory":  # (the last look at it may have been before it had all)
+            self._peak_mb = self.function.memory_mb
         if was == "starting":
             self._could_not_begin("error", ended)
         elif turn is not None and was == "busy":

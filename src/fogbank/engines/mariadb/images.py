@@ -102,23 +102,26 @@ async def template(folder: Path, binaries: Binaries, loop: asyncio.AbstractEvent
     made = folder / f"mariadb-{binaries.version}"
     if not made.exists():
         making = folder / f"{made.name}.{secrets.token_hex(4)}"
-        making.mkdir(mode=0o700, parents=True)
-        give(making)
+        tmp = making.with_name(f"{making.name}.tmp")  # (in /tmp, servers that are installed at once delete one another's files)
+        for each in (making, tmp):
+            each.mkdir(mode=0o700, parents=True)
+            give(each)
         try:
-            await _install(making, binaries, loop)
+            await _install(making, tmp, binaries, loop)
             os.rename(making, made)
         except OSError:  # another was faster
             if not made.exists():
                 raise
         finally:
             shutil.rmtree(making, ignore_errors=True)
+            shutil.rmtree(tmp, ignore_errors=True)
     return Image.of(made)
 
 
-async def _install(folder: Path, binaries: Binaries, loop: asyncio.AbstractEventLoop) -> None:
+async def _install(folder: Path, tmp: Path, binaries: Binaries, loop: asyncio.AbstractEventLoop) -> None:
     """mariadb-install-db, then the house's accounts."""
     log = folder.with_name(f"{folder.name}.log")
-    options = [f"--datadir={folder}", *settings.QUICK, *binaries.options]
+    options = [f"--datadir={folder}", f"--tmpdir={tmp}", *settings.QUICK, *binaries.options]
     install: list[str | Path] = [binaries.install, "--no-defaults", *options, "--auth-root-authentication-method=normal", "--skip-test-db"]
     install += ["--skip-name-resolve", "--force"]
     if await spawn(install, loop, log=log, environment=binaries.environment).ended != 0:
