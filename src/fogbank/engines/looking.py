@@ -19,6 +19,12 @@ async def look(runner: Runner) -> Actual:
     """A cluster as it is: the runner's `actual` from now on. A node that does not answer is ended, so that what follows a death follows."""
     wanted, volume = runner.wanted, runner.volume
     assert wanted is not None
+    state = None  # (the volume first: nodes of MariaDB ask it, too)
+    if volume is not None and volume.control is not None:
+        with contextlib.suppress(Failed):
+            state = await volume.state()
+            if runner.followed is not None:
+                state = state._replace(lag_ms=await runner.lag.seen(runner.followed, (state.timeline, state.durable)))
     for one in list(runner.running.values()):
         if one.state == "running":
             patience = asyncio.timeout(SILENT_S)
@@ -26,14 +32,8 @@ async def look(runner: Runner) -> Actual:
                 async with patience:
                     one.lag_ms = 0.0 if one.writes else await one.server.lag_ms()
                     one.connections = await one.server.connections()
-            if patience.expired():
+            if patience.expired() and one.state == "running":
                 one.server.kill()
-    state = None
-    if volume is not None and volume.control is not None:
-        with contextlib.suppress(Failed):
-            state = await volume.state()
-            if runner.followed is not None:
-                state = state._replace(lag_ms=await runner.lag.seen(runner.followed, (state.timeline, state.durable)))
     version = str(volume.binaries.version) if volume is not None else wanted.version
     runner.actual = Actual(runner.id, version, runner.writer, tuple(one.seen() for one in runner.running.values()), state)
     return runner.actual

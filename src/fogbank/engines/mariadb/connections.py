@@ -19,6 +19,8 @@ from fogbank.engines.spec import Column, Refused, Result, Statement
 
 T = TypeVar("T")
 _THREADS = ThreadPoolExecutor(64, thread_name_prefix="mariadb")
+_OWN_THREADS = ThreadPoolExecutor(64, thread_name_prefix="mariadb-own")
+"""The superuser's, who does not wait for what users' statements take."""
 _IDLE = 4
 _LASTING = "SET SESSION wait_timeout = 31536000, max_statement_time = 0"
 """Whatever parameters say of clients."""
@@ -42,12 +44,13 @@ _TEXTS = {
 class Connection:
     """A connection as one user. One statement at a time."""
 
-    def __init__(self, wire: pymysql.Connection[Any]) -> None:
+    def __init__(self, wire: pymysql.Connection[Any], threads: ThreadPoolExecutor) -> None:
         self._wire = wire
+        self._threads = threads
 
     async def run(self, statement: Statement) -> Result:
         """Runs a statement. Raises Refused."""
-        return await threaded(lambda: _run(self._wire, statement))
+        return await threaded(self._threads, lambda: _run(self._wire, statement))
 
     async def cancel(self) -> None:
         """Stops the statement that runs in it."""
@@ -57,7 +60,7 @@ class Connection:
             with pymysql.connect(unix_socket=wire.unix_socket, user=wire.user, password=wire.password) as other:
                 other.cursor().execute(f"kill query {wire.thread_id()}")
 
-        await threaded(lambda: _quietly(kill))
+        await threaded(_OWN_THREADS, lambda: _quietly(kill))
 
     @property
     def ended(self) -> bool:
@@ -67,11 +70,11 @@ class Connection:
 
     async def reset(self) -> bool:
         """Makes it as it was when it was new: whether that was done."""
-        return await threaded(lambda: _reset(self._wire))
+        return await threaded(self._threads, lambda: _reset(self._wire))
 
     async def close(self) -> None:
         """What is open in it is rolled back."""
-        await threaded(lambda: _quietly(self._wire.close))
+        await threaded(self._threads, lambda: _quietly(self._wire.close))
 
     def drop(self) -> None:
         """Without a word to the server."""
@@ -80,7 +83,7 @@ class Connection:
 
 async def connect(socket: Path, user: str = "", password: str = "", database: str = "") -> Connection:
     """A connection; user "": the superuser. Raises Refused."""
-    first = None
+    first, threads = None, _THREADS if user else _OWN_THREADS
     if not user:
         user, password, first = SUPERUSER, secret(socket), _LASTING
 
@@ -98,7 +101,7 @@ async def connect(socket: Path, user: str = "", password: str = "", database: st
         except (pymysql.MySQLError, OSError) as problem:
             raise _refused(problem) from None
 
-    return Connection(await threaded(open_))
+    return Connection(await threaded(threads, open_), threads)
 
 
 class Pool:
@@ -144,9 +147,9 @@ def secret(socket: Path) -> str:
         return ""
 
 
-async def threaded(work: Callable[[], T]) -> T:
+async def threaded(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     """What blocks, in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
+    return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 def _quietly(work: Callable[[], Any]) -> None:
