@@ -120,6 +120,25 @@ def test_a_primary_that_dies(engines: Engines) -> None:
     drop(engines, "f3", "p3")
 
 
+def test_begun_after_a_failover(engines: Engines) -> None:
+    """A follower that begins with an image of a later timeline has the log from where the image's segment begins, with the timelines that
+    lie in it: its readers are told of all of them at the next failover, and leave nothing out."""
+    wanted = primary("p6")
+    engines.converge(wanted)
+    write(engines, 1)
+    engines.converge(wanted._replace(writer="n2"))
+    source = runner(engines, "p6").volume
+    engines.wait_for(lambda: source.newest().timeline == 2)
+    engines.converge(follower("f6", "v-p6"))
+    states = engines.run(runner(engines, "f6").volume.everywhere(lambda node: node.state()))
+    assert {tuple(span.timeline for span in state.spans) for state in states.values() if state.spans} == {(1, 2)}
+    write(engines, 2)
+    engines.converge(wanted)
+    write(engines, 3)
+    engines.wait_for(lambda: has(engines, 1, 2, 3))
+    drop(engines, "f6", "p6")
+
+
 def test_another_history(engines: Engines) -> None:
     """A follower of a fork that lacks what the follower has begins anew, and says so; so it does in another branch of the cloud."""
     wanted = primary("p4")

@@ -70,6 +70,8 @@ class Record(msgspec.Struct):
     """What is known of a volume.
 
     begun  its log is there: it was begun at its first image's position, or is a fork's
+    begins where its log begins, if not where its first image says: that knows only of its own timeline, and what begins a segment may be of
+           an earlier one (timeline, position)
     until  how far the first writer repeats the log (a fork that nobody has opened yet); None: all of it
     window_ms  what is older may go
     staged  as far the log, and all images before, lie elsewhere too: nothing later goes; None: nobody stages it
@@ -86,6 +88,7 @@ class Record(msgspec.Struct):
     points: dict[str, Marked] = {}
     until: tuple[int, int, int] | None = None
     begun: bool = False
+    begins: tuple[int, int] | None = None
     window_ms: int = 24 * 3_600_000
     region: str = ""
     staged: tuple[int, int] | None = None
@@ -144,6 +147,9 @@ class Volume:
         base = self.newest()
         record = Record(name, self.record.engine, self.record.version, self.record.system, wall_ms(), [base], region=region)
         record.log = f"{name}-{record.born_ms:x}"
+        spans = await self.spans(base)
+        if spans:
+            record.begins = max(span[:2] for span in spans if span[1] == spans[0][1])
         made = Volume(self.room, self.kind, self.binaries, record)
         with self.held(base) as folder:
             await asyncio.to_thread(_share, folder, made.image_folder(base))
@@ -251,7 +257,9 @@ class Volume:
             self.control = control
             if not self.record.begun:
                 first = self.record.images[0]
-                begins = (first.timeline, first.position) if first.template else self.kind.engine.begins(self.image(first))
+                begins = self.record.begins
+                if begins is None:
+                    begins = (first.timeline, first.position) if first.template else self.kind.engine.begins(self.image(first))
                 await control.ask("begin", timeline=begins[0], position=begins[1], system=self.record.system)
                 await self._wait_until_begun()
                 self.record.begun = True
