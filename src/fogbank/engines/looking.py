@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -12,28 +11,22 @@ from fogbank.engines.volumes import COALESCE_BYTES
 if TYPE_CHECKING:
     from fogbank.engines.runner import Runner
 
-SILENT_S = 20.0
-
 
 async def look(runner: Runner) -> Actual:
-    """A cluster as it is: the runner's `actual` from now on. A node that does not answer is ended, so that what follows a death follows."""
+    """A cluster as it is: the runner's `actual` from now on."""
     wanted, volume = runner.wanted, runner.volume
     assert wanted is not None
-    state = None  # (the volume first: nodes of MariaDB ask it, too)
+    for one in list(runner.running.values()):
+        if one.state == "running":
+            with contextlib.suppress(Exception):  # (a server that ends fails its drivers in many ways, and is heard of elsewhere)
+                one.lag_ms = 0.0 if one.writes else await one.server.lag_ms()
+                one.connections = await one.server.connections()
+    state = None
     if volume is not None and volume.control is not None:
         with contextlib.suppress(Failed):
             state = await volume.state()
             if runner.followed is not None:
                 state = state._replace(lag_ms=await runner.lag.seen(runner.followed, (state.timeline, state.durable)))
-    for one in list(runner.running.values()):
-        if one.state == "running":
-            patience = asyncio.timeout(SILENT_S)
-            with contextlib.suppress(Exception):  # (a server that ends fails its drivers in many ways, and is heard of elsewhere)
-                async with patience:
-                    one.lag_ms = 0.0 if one.writes else await one.server.lag_ms()
-                    one.connections = await one.server.connections()
-            if patience.expired() and one.state == "running":
-                one.server.kill()
     version = str(volume.binaries.version) if volume is not None else wanted.version
     runner.actual = Actual(runner.id, version, runner.writer, tuple(one.seen() for one in runner.running.values()), state)
     return runner.actual

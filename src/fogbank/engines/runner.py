@@ -338,7 +338,7 @@ class Runner:
             process.ended.add_done_callback(lambda _: self._ended(one, process))
 
     def _ended(self, one: Running, process: Any) -> None:
-        if one.expected or self.closed or self.running.get(one.node.id) is not one or one.server.process not in (process, None):
+        if one.expected or self.closed or self.running.get(one.node.id) is not one or one.server.process is not process:
             return
         one.state = "dead"
         self._routes()
