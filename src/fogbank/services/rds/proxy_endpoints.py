@@ -50,22 +50,6 @@ def _described(ctx: Context, one: ProxyEndpoint, proxy: Proxy, status: str = "av
     }
 
 
-def _own(proxy: Proxy) -> ProxyEndpoint:
-    """The endpoint that a proxy has by itself, under its name."""
-    return ProxyEndpoint(
-        account=proxy.account,
-        region=proxy.region,
-        name=proxy.name,
-        id=proxy.id,
-        proxy=proxy.id,
-        role="READ_WRITE",
-        slot=proxy.slot,
-        subnets=proxy.subnets,
-        security_groups=proxy.security_groups,
-        created_at_ms=proxy.created_at_ms,
-    )
-
-
 def _free(ctx: Context, name: str) -> str:
     """Errors: DBProxyEndpointAlreadyExistsFault."""
     if any(table.get(ctx, ctx.account, ctx.region, name) is not None for table in (PROXY_ENDPOINTS, PROXIES)):
@@ -150,7 +134,7 @@ def describe_db_proxy_endpoints(ctx: Context, req: Any) -> Answer:
     """
     addresses.filters(req, ())
     proxies = [proxy_at(ctx, req.DBProxyName)] if req.DBProxyName is not None else list(PROXIES.scan(ctx, ctx.account, ctx.region))
-    every = [(one, proxy) for proxy in proxies for one in (_own(proxy), *proxy_routes.further(ctx, proxy))]
+    every = [(one, proxy) for proxy in proxies for one in proxy_routes.every(ctx, proxy)]
     if req.DBProxyEndpointName is not None:
         every = [(one, proxy) for one, proxy in every if one.name == req.DBProxyEndpointName.lower()]
         if not every:

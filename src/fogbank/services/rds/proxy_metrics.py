@@ -7,17 +7,16 @@ databases, which it reaches by sockets of the machine.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from fogbank.kernel.context import Context
 from fogbank.services.rds import readings
-from fogbank.services.rds.groups_state import Proxy
-from fogbank.services.rds.proxy_routes import PORTS, further, targeting
+from fogbank.services.rds.groups_state import Proxy, ProxyEndpoint
+from fogbank.services.rds.proxy_routes import PORTS, every, targeting
+from fogbank.services.rds.proxy_targets import DEFAULT
 from fogbank.services.rds.state import Cluster
 
 _NAMESPACE = "AWS/RDS"
-_GROUP = "default"
 _BORROW_LATENCY = "DatabaseConnectionsBorrowLatency"
 _STANDING = {
     "ClientConnections",
@@ -31,37 +30,22 @@ _STANDING = {
 """What is told as it stands; of all else, what came within the minute."""
 
 
-class _Place(NamedTuple):
-    """An endpoint of a proxy."""
-
-    id: str
-    name: str
-    role: str
-    slot: int
-
-
 def tell(ctx: Context, row: Cluster) -> None:
     """Tells CloudWatch of the proxies whose target a cluster is."""
     for proxy, _ in targeting(ctx, row):
         whole: Counter[str] = Counter()
         roles: dict[str, Counter[str]] = defaultdict(Counter)
-        for place in _places(ctx, proxy):
+        for place in every(ctx, proxy):
             found = _counted(ctx, proxy, place)
             whole.update(found)
             roles[place.role].update(found)
             _put(ctx, found, ProxyName=proxy.name, EndpointName=place.name)
         for role, found in roles.items():
-            _put(ctx, found, ProxyName=proxy.name, TargetGroup=_GROUP, TargetRole=role)
+            _put(ctx, found, ProxyName=proxy.name, TargetGroup=DEFAULT, TargetRole=role)
         _put(ctx, whole, ProxyName=proxy.name)
 
 
-def _places(ctx: Context, proxy: Proxy) -> Iterator[_Place]:
-    yield _Place(proxy.id, proxy.name, "READ_WRITE", proxy.slot)
-    for one in further(ctx, proxy):
-        yield _Place(one.id, one.name, one.role, one.slot)
-
-
-def _counted(ctx: Context, proxy: Proxy, place: _Place) -> Counter[str]:
+def _counted(ctx: Context, proxy: Proxy, place: ProxyEndpoint) -> Counter[str]:
     """What the front counts at an endpoint, as it is to be told; empty before its first client."""
     now = ctx.databases.counts(place.slot, PORTS[proxy.engine_family])
     before: Mapping[str, float] = readings.last(ctx, "proxy", place.id, now) or {}

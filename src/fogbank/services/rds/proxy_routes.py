@@ -77,14 +77,34 @@ def further(ctx: Context, proxy: Proxy) -> list[ProxyEndpoint]:
     return list(ENDPOINTS_OF_PROXY.scan(ctx, proxy.account, proxy.region, proxy.id))
 
 
+def own(proxy: Proxy) -> ProxyEndpoint:
+    """The endpoint that a proxy has by itself, under its name."""
+    return ProxyEndpoint(
+        account=proxy.account,
+        region=proxy.region,
+        name=proxy.name,
+        id=proxy.id,
+        proxy=proxy.id,
+        role="READ_WRITE",
+        slot=proxy.slot,
+        subnets=proxy.subnets,
+        security_groups=proxy.security_groups,
+        created_at_ms=proxy.created_at_ms,
+    )
+
+
+def every(ctx: Context, proxy: Proxy) -> list[ProxyEndpoint]:
+    """All of a proxy's endpoints, its own first."""
+    return [own(proxy), *further(ctx, proxy)]
+
+
 def endpoints_of(ctx: Context, cluster: Cluster) -> tuple[spec.Endpoint, ...]:
     """The endpoints of all proxies whose target a cluster is."""
     found: list[spec.Endpoint] = []
     for proxy, group in targeting(ctx, cluster):
         settings = _settings(ctx, cluster, proxy, group)
         port = PORTS[proxy.engine_family]
-        found.append(spec.Endpoint(proxy.slot, port, "proxy", proxy=settings))
-        for endpoint in further(ctx, proxy):
+        for endpoint in every(ctx, proxy):
             kind = "reader" if endpoint.role == "READ_ONLY" else "proxy"
             found.append(spec.Endpoint(endpoint.slot, port, kind, proxy=settings))
     return tuple(found)
@@ -122,7 +142,6 @@ def idle_percent(group: TargetGroup) -> int:
 def resource_at(ctx: Context, cluster: Cluster, address: str) -> str:
     """What a client's IAM token is about that came to an address: the id of the proxy whose address it is, or the cluster's own."""
     for proxy, _ in targeting(ctx, cluster):
-        slots = [proxy.slot, *(endpoint.slot for endpoint in further(ctx, proxy))]
-        if any(ctx.databases.address(slot) == address for slot in slots):
+        if any(ctx.databases.address(endpoint.slot) == address for endpoint in every(ctx, proxy)):
             return proxy.id
     return cluster.id
