@@ -381,9 +381,10 @@ class Databases:
     def left(self) -> None:
         """The branch under the cloud is another one: what ran for the old one ends; what the new one wants is converged anew."""
         there = (*self._sessions.values(), *self._runners.values())
-        for one in (one for runner in self._runners.values() if isinstance(runner, Runner) for one in runner.running.values()):
-            one.expected, one.writes = True, False  # (at once: until the front has heard, it leads clients there)
-            one.server.kill()
+        for runner in self._runners.values():
+            for one in runner.running.values() if isinstance(runner, Runner) else ():
+                one.expected, one.writes = True, False  # (at once: until the front has heard, it leads clients there)
+                one.server.kill()
         self._sessions.clear()
         self._runners = {}
         self._begin(self._move(there), lambda _: None)
