@@ -62,7 +62,7 @@ def out_of_memory_or_denied(result: Result) -> None:
 
 def killed(result: Result) -> None:
     assert (result.signal, result.why) == (9, "killed"), result
-    assert result.seconds < 10
+    assert result.seconds < 5
 
 
 def at_most(name: str, bound: int) -> Callable[[Result], None]:
@@ -86,7 +86,7 @@ def sees_only_itself(result: Result) -> None:
 
 def ends_itself(result: Result) -> None:
     assert (result.code, result.signal) == (0, None), result
-    assert result.seconds < 10
+    assert result.seconds < 4
 
 
 def still_there(result: Result) -> None:

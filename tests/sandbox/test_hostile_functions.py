@@ -135,7 +135,7 @@ def test_hostile_functions(cloud: Cloud, tmp_path: Path) -> None:
         while not all(one.done() for one in over.values()):
             began = time.monotonic()
             assert cloud.invoke("bystander", 1) == (1, "")
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 3.5
             time.sleep(0.02)
     for attack, one in over.items():
         said, error = one.result()
