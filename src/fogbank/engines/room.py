@@ -152,20 +152,42 @@ class Room:
 
 
 def _reachable(path: Path) -> Path:
-    """The folder itself, or where we are root and the engines' user may not go there, another one for it."""
-    if owner() is None:
+    """The folder itself; or where we are root and the engines' user may not go there, another one, to which a link leads from there."""
+    here = path.parent.resolve() / path.name
+    if here.is_symlink():
+        place = here.readlink()
+        if _stands_for(place, here):
+            return place
+        here.unlink()
+    elif here.exists() or owner() is None or all(folder.stat().st_mode & stat.S_IXOTH for folder in here.parents if folder.exists()):
         return path
-    if all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents if folder.exists()):
-        return path
-    place = _ELSEWHERE / f"fogbank-{crc32(str(path.resolve()).encode()):08x}"
-    place.mkdir(mode=0o711, parents=True, exist_ok=True)
-    (place / _STANDS_FOR).write_text(str(path.resolve()))
+    here.parent.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="fogbank-", dir=_ELSEWHERE))
+    place.chmod(0o711)
+    here.symlink_to(place)
+    (place / _STANDS_FOR).write_text(str(here))
     return place
 
 
+def _stands_for(place: Path, here: Path) -> bool:
+    """Whether what a link leads to is its own: it is not where the data directory is a copy of another."""
+    try:
+        first = Path((place / _STANDS_FOR).read_text())
+        if first != here and _leads(first, place):
+            return False
+        (place / _STANDS_FOR).write_text(str(here))  # (the data directory may have been moved)
+    except OSError:
+        return False
+    return True
+
+
+def _leads(link: Path, place: Path) -> bool:
+    return link.is_symlink() and link.readlink() == place
+
+
 def _sweep() -> None:
-    """What stood for a folder of a data directory that is not there any more goes."""
+    """What stood for a folder of a data directory, and has no link from there any more, goes."""
     for place in _ELSEWHERE.glob("fogbank-*"):
         with contextlib.suppress(OSError):
-            if place.stat().st_uid == os.geteuid() and not Path((place / _STANDS_FOR).read_text()).parent.exists():
+            if place.stat().st_uid == os.geteuid() and not _leads(Path((place / _STANDS_FOR).read_text()), place):
                 shutil.rmtree(place)
