@@ -16,7 +16,7 @@ from fogbank.access.signing import Scope, Signed
 from fogbank.kernel.errors import ServiceException
 from fogbank.kernel.http import HttpRequest
 
-from .signers import CREDENTIAL, KEY, NOW_MS, SECRET, SESSION, as_received, find
+from .signers import CREDENTIAL, KEY, NOW_MS, SECRET, SESSION, as_datetime, as_received, find
 
 PATHS = [
     "/bucket",
@@ -159,13 +159,33 @@ def test_other_services_do_not_take_it() -> None:
         Verifier().authenticate(signed("GET", "/", expires_s=60), NOW_MS, find(CREDENTIAL), "query")
 
 
-def test_forms() -> None:
-    """boto3's generate_presigned_post, by default."""
+def form(ends_ms: int) -> dict[str, str]:
+    """The fields of a form that is good until an instant."""
     request = AWSRequest(method="POST", url="http://localhost/bucket")
     request.context["s3-presign-post-fields"] = {"key": "k"}
-    request.context["s3-presign-post-policy"] = {"expiration": "2026-01-01T01:00:00Z", "conditions": [{"bucket": "bucket"}, {"key": "k"}]}
+    conditions = [{"bucket": "bucket"}, {"key": "k"}]
+    request.context["s3-presign-post-policy"] = {"expiration": f"{as_datetime(ends_ms):%Y-%m-%dT%H:%M:%SZ}", "conditions": conditions}
     HmacV1PostAuth(Credentials(KEY, SECRET)).add_auth(request)
-    fields = {name.lower(): value for name, value in request.context["s3-presign-post-fields"].items()}
+    return {name.lower(): value for name, value in request.context["s3-presign-post-fields"].items()}
+
+
+@pytest.mark.parametrize("life_s", [60, 3600])
+def test_a_moved_clock_ages_a_form(life_s: int) -> None:
+    """A form, like a URL, is over when the clock was moved past its end since it was signed, and not when it was signed afterwards."""
+    moved_ms, wall_ms = life_s * 1000 + 1000, NOW_MS + 5000
+
+    def dated_by(signed_ms: int | None) -> int:
+        return wall_ms + (moved_ms if signed_ms is not None and signed_ms < NOW_MS + 2000 else 0)
+
+    before, after = form(NOW_MS + life_s * 1000), form(NOW_MS + 4000 + life_s * 1000)
+    with pytest.raises(ServiceException, match="Policy expired"):
+        verify_post(before, wall_ms + moved_ms, find(CREDENTIAL), bucket="bucket", dated_by=dated_by)
+    assert verify_post(after, wall_ms + moved_ms, find(CREDENTIAL), bucket="bucket", dated_by=dated_by) is not None
+
+
+def test_forms() -> None:
+    """boto3's generate_presigned_post, by default."""
+    fields = form(NOW_MS + 3_600_000)
     policy = verify_post(fields, NOW_MS, find(CREDENTIAL), bucket="bucket")
     assert policy is not None
     assert policy.signed.access_key_id == KEY

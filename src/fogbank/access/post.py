@@ -65,8 +65,10 @@ def verify_post(
     signed = _verify_signature(fields, policy, now_ms, find)
     document = _decode(policy)
     expires_ms = _expiration(document)
-    signed_ms = instant(signed.date)
-    if (dated_by(signed_ms) if dated_by is not None and signed_ms is not None else now_ms) >= expires_ms:
+    if dated_by is not None:
+        signed_ms = instant(signed.date)
+        now_ms = dated_by(version2.signed_at(expires_ms, dated_by(None)) if signed_ms is None else signed_ms)
+    if now_ms >= expires_ms:
         raise _denied("Policy expired.")
     lowest, highest = _check_conditions(document["conditions"], {**fields, "bucket": bucket} if bucket else fields)
     return PostPolicy(signed, lowest, highest)

@@ -34,7 +34,7 @@ _SIGNED_PARAMETERS = frozenset({
     "versionId", "versioning", "versions", "website",
 })
 # fmt: on
-# A URL says when it ends, not when it was signed. Where that matters (the clock was moved since), it is taken to have been
+# A URL, or a form, says when it ends, not when it was signed. Where that matters (the clock was moved since), it is taken to have been
 # given the shortest of these lives that it can have had.
 _USUAL_LIVES_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800)
 
@@ -107,13 +107,16 @@ def _check_url(expires: str, now_ms: int, dated_by: Callable[[int | None], int] 
         raise ServiceException("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}", status=403)
     expires_ms = int(expires) * 1000
     if dated_by is not None:
-        wall_ms = dated_by(None)
-        signed_ms = next((expires_ms - life_s * 1000 for life_s in _USUAL_LIVES_S if expires_ms - life_s * 1000 <= wall_ms), wall_ms)
-        now_ms = dated_by(signed_ms)
+        now_ms = dated_by(signed_at(expires_ms, dated_by(None)))
     if now_ms > expires_ms:
         message, ends = "Request has expired", dates.iso_date(expires_ms)
         raise ServiceException("AccessDenied", message, status=403, Expires=ends, ServerTime=dates.iso_date(now_ms))
     return expires
+
+
+def signed_at(expires_ms: int, wall_ms: int) -> int:
+    """When that was signed that ends at an instant, as far as can be told at another."""
+    return next((expires_ms - life_s * 1000 for life_s in _USUAL_LIVES_S if expires_ms - life_s * 1000 <= wall_ms), wall_ms)
 
 
 def _check_header(headers: Mapping[str, str], now_ms: int, dated_by: Callable[[int | None], int] | None) -> str:
