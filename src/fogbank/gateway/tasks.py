@@ -54,11 +54,10 @@ class Tasks:
         self._running = True
         try:
             end = loop.time() + TURN_S
-            while loop.time() < end:
-                item = outbox.first(cloud.reader())
-                if item is None or item.due_ms > cloud.clock.now_ms():
-                    break
+            while (item := outbox.first(cloud.reader())) is not None and item.due_ms <= cloud.clock.now_ms():
                 self._carry_out(item)
+                if loop.time() >= end:
+                    break
         finally:
             self._running = False
             self.look()
