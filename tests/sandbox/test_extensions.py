@@ -34,6 +34,12 @@ def say(*words): print(json.dumps(words), flush=True)
 HANDLER = "print('function begins')\ndef handler(event, context):\n  print('handled'); return event"
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Extensions have more than their two seconds to hear of the end."""
+    monkeypatch.setattr("fogbank.sandbox.environment.SHUTDOWN_S", 60.0)
+
+
 def said(lines: list[str]) -> list[Any]:
     return [json.loads(line) for line in lines if line.startswith("[")]
 
@@ -92,10 +98,23 @@ while True:
     shop.until(lambda: ["SHUTDOWN", "timeout"] in said(shop.lines(extended)))
 
 
+def test_who_is_at_work_is_told_of_the_end_when_it_asks(shop: Shop) -> None:
+    """An extension that works on an event at the timeout gets SHUTDOWN as its next event."""
+    source = """
+register("INVOKE", "SHUTDOWN")
+next()
+time.sleep(1)
+say(next()["eventType"])
+"""
+    extended = python("import time\ndef handler(event, context): time.sleep(9)", layers=layer(mine=source), timeout_ms=300)
+    assert shop.invoke(extended).timed_out
+    shop.until(lambda: ["SHUTDOWN"] in said(shop.lines(extended)))
+
+
 def test_extension_that_ends(shop: Shop) -> None:
     """An environment does not outlive its extensions."""
     extended = python(HANDLER, layers=layer(weak="register('INVOKE')\nnext()\nsys.exit(1)"))
-    outcome = shop.invoke(python(HANDLER.replace("return event", "import time; time.sleep(3)"), layers=extended.layers))
+    outcome = shop.invoke(python(HANDLER.replace("return event", "import time; time.sleep(25)"), layers=extended.layers))
     assert outcome.error_type == "Extension.Crash"
 
 
@@ -140,10 +159,11 @@ say(ask("PUT", "/2022-07-01/telemetry", wanted)[::2])
 say(ask("PUT", "/2022-07-01/telemetry", {**wanted, "types": ["other"]})[0])
 say(ask("PUT", "/2020-08-15/logs", wanted)[2]["errorType"])
 while next()["eventType"] != "SHUTDOWN": pass
-time.sleep(0.3)
+time.sleep(50)
 """
     extended = python(HANDLER, layers=layer(listener=source))
     shop.invoke(extended, request_id="r")
+    shop.do(lambda: shop.workshop.forget(extended.key))  # an idle one would be paused, perhaps before it has heard all
     shop.until(lambda: any("platform.report" in line for line in shop.lines(extended)))
     rows = said(shop.lines(extended))
     answers, events = [row for row in rows if len(row) == 1], [row for row in rows if len(row) == 2]

@@ -36,7 +36,7 @@ _NONSENSE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, Rec
 
 
 class Extension:
-    """One that has registered. `asking`: the connection on which it waits for its next event."""
+    """One that has registered. `asking`: the connection on which it waits for its next event; `due`: an event that it has not had."""
 
     def __init__(self, name: str, events: set[str], *, external: bool) -> None:
         self.id = str(uuid.uuid4())
@@ -44,6 +44,15 @@ class Extension:
         self.events = events
         self.external = external
         self.asking: Connection | None = None
+        self.due: dict[str, Any] | None = None
+
+    def tell(self) -> None:
+        """Hands over what is due, where it waits for it; who is at work is told when it asks."""
+        connection, said = self.asking, self.due
+        if connection is not None and said is not None:
+            self.asking = self.due = None
+            connection.reply(200, said, f"Lambda-Extension-Event-Identifier: {uuid.uuid4()}\r\n")
+            connection.unpark()
 
 
 class Subscription:
@@ -168,6 +177,7 @@ class Extensions:
         elif path == "event/next":
             extension.asking = connection
             connection.parked = True
+            extension.tell()
             self._environment.settled()
         elif path in ("init/error", "exit/error"):
             error_type = request.headers.get("lambda-extension-function-error-type", "Extension.Unknown")
@@ -215,11 +225,9 @@ class Extensions:
 
     def _send(self, kind: str, said: dict[str, Any]) -> None:
         for extension in self._registered.values():
-            connection = extension.asking
-            if kind in extension.events and connection is not None:
-                extension.asking = None
-                connection.reply(200, said, f"Lambda-Extension-Event-Identifier: {uuid.uuid4()}\r\n")
-                connection.unpark()
+            if kind in extension.events:
+                extension.due = said
+                extension.tell()
 
     # telemetry
 
