@@ -388,7 +388,7 @@ class Store:
 
 def _locked(lock: IO[str]) -> bool:
     """Takes the lock. A cloud that was killed while it started its archiver lets go only when that has begun: a moment later."""
-    for _ in range(20):
+    for _ in range(100):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
