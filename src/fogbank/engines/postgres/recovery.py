@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,28 @@ if TYPE_CHECKING:
     from fogbank.engines.postgres.instance import Instance
 
 _REPEAT_S = 3600.0
+_LOOKS = 20
+REPLAYED = "pg_last_wal_replay_lsn() - '0/0'::pg_lsn"
 HAS = "greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn"
 """How far it has the log. (What it had before it was started is not counted as received.)"""
 WAITS = "(select wait_event = 'RecoveryWalStream' from pg_stat_activity where backend_type = 'startup')"
 """It has repeated all that it was sent."""
+
+
+class Still:
+    """Whether a reader has the log up to a position and repeats no more of it: the record there is not whole. It takes some looks in a row
+    to tell, since who waits may not have been woken yet for what came."""
+
+    def __init__(self, position: int) -> None:
+        self._position = position
+        self._replayed = -1
+        self._looks = 0
+
+    def seen(self, replayed: int, has: int | None, waits: bool | None) -> bool:
+        """One look: at `REPLAYED`, `HAS` and `WAITS`."""
+        same = replayed == self._replayed and has is not None and has >= self._position and waits
+        self._replayed, self._looks = replayed, self._looks + 1 if same else 0
+        return self._looks >= _LOOKS
 
 
 async def recover(instance: Instance, given: Mapping[str, str], upstream: Path, until: Until) -> None:
@@ -91,22 +110,22 @@ async def advance(instance: Instance, upstream: Path, until: Until) -> tuple[int
     }
     while True:
         await instance.launch({}, role, niceness=19)
-        await instance.until(lambda: _still(instance, until.position), _REPEAT_S, "did not repeat the log")
+        await instance.until(partial(_still, instance, Still(until.position)), _REPEAT_S, "did not repeat the log")
         if not instance.stands_still():
             break
         await instance.stop()
     await instance.sql("select pg_wal_replay_pause()")
     await instance.until(lambda: _paused(instance), _REPEAT_S, "did not pause")
-    asked = "select pg_last_wal_replay_lsn() - '0/0'::pg_lsn, extract(epoch from pg_last_xact_replay_timestamp()) * 1000"
+    asked = f"select {REPLAYED}, extract(epoch from pg_last_xact_replay_timestamp()) * 1000"
     position, at_ms = (await instance.sql(asked)).rows[0]
     return int(position), int(at_ms or 0)
 
 
-async def _still(instance: Instance, position: int) -> bool | None:
+async def _still(instance: Instance, still: Still) -> bool | None:
     """It has paused at the position; or it has all the log up to there, and waits for more."""
-    asked = f"select pg_get_wal_replay_pause_state() = 'paused', {HAS}, {WAITS}"
-    paused, received, waits = (await instance.sql(asked)).rows[0]
-    return True if paused or (received is not None and received >= position and waits) else None
+    asked = f"select pg_get_wal_replay_pause_state() = 'paused', {REPLAYED}, {HAS}, {WAITS}"
+    paused, *seen = (await instance.sql(asked)).rows[0]
+    return True if still.seen(*seen) or paused else None
 
 
 async def _paused(instance: Instance) -> bool | None:
