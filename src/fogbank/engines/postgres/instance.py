@@ -17,7 +17,7 @@ import psycopg
 from fogbank.engines import layers, processes
 from fogbank.engines.kinds import Until
 from fogbank.engines.postgres import limits, logs, parameters, recovery, roles, settings, surroundings
-from fogbank.engines.postgres.connections import PORT, SUPERUSER, Connection, Pool
+from fogbank.engines.postgres.connections import PORT, SUPERUSER, Connection, Pool, connect
 from fogbank.engines.postgres.control import control
 from fogbank.engines.postgres.programs import Binaries
 from fogbank.engines.spec import Failed, Refused, Result, Statement
@@ -38,7 +38,7 @@ _LAG = (
     " extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000 end::float8"
     " from (select 1) one left join pg_stat_wal_receiver w on true"
 )
-_REPLAYED = f"select pg_last_wal_replay_lsn() - '0/0'::pg_lsn, {recovery.HAS}, {recovery.WAITS}"
+_REPLAYED = f"select {recovery.REPLAYED}, {recovery.HAS}, {recovery.WAITS}"
 _CONNECTIONS = "select count(*) from pg_stat_activity where backend_type = 'client backend' and usename <> 'rdsadmin'"
 
 
@@ -175,6 +175,7 @@ class Instance:
         """The volume follows it: a commit waits for the volume from now on. (That of a reader that was promoted does already.)"""
         if self._role.get(settings.SYNCHRONOUS) != settings.VOLUME:
             await self._change({settings.SYNCHRONOUS: settings.VOLUME})
+            await self.checkpoint()  # (it is the checkpointer that has commits wait: before this one it has read the configuration)
 
     async def apply(self, given: Mapping[str, str]) -> tuple[str, ...]:
         """Other parameters: those that can be changed while it runs are; the names of those that wait for a restart."""
@@ -183,7 +184,7 @@ class Instance:
         return tuple(row[0] for row in (await self.sql("select name from pg_settings where pending_restart order by name")).rows)
 
     async def _change(self, role: dict[str, str]) -> None:
-        """Rewrites the configuration, and waits until the server has read it."""
+        """Rewrites the configuration, and waits until the server has read it: whatever is said to it afterwards finds it so."""
         self._role = {**self._role, **role}
         async with self._asking() as connection:
             before = await connection.one("select pg_conf_load_time()")
@@ -194,6 +195,8 @@ class Instance:
                 return True if await connection.one("select pg_conf_load_time()") > before else None
 
             await self.until(loaded, _START_S, "did not read its configuration")
+            with contextlib.suppress(Refused):  # (it lets the next one in when it has told all that are there)
+                await (await connect(self.socket, database=SUPERUSER)).close()
 
     async def prepare(self, user: str, password: str, database: str, *, iam: bool) -> None:
         """The master user, its password, the first database; and whether users of rds_iam come in (with a token that the front checks)."""
@@ -214,17 +217,15 @@ class Instance:
 
     async def reach(self, timeline: int, position: int) -> None:
         """Waits until a reader shows all up to a position of its volume's log, but for a record that is not whole there. Raises Failed."""
-        before = -1
+        still = recovery.Still(position)
         async with self._asking() as connection:
 
             async def there() -> bool | None:
-                nonlocal before
                 replayed, has, waits = (await connection.run(Statement(_REPLAYED))).rows[0]
-                if replayed >= position or (waits and has >= position and replayed == before):
+                if replayed >= position or still.seen(replayed, has, waits):
                     return True
                 if self.stands_still():
                     raise Failed(f"{self.folder.resolve().name} has less of something than the writer")
-                before = replayed
                 return None
 
             await self.until(there, _PROMOTE_S, "did not catch up")
