@@ -17,7 +17,7 @@ from fogbank.engines.processes import Process, python, spawn
 from fogbank.engines.spec import Failed
 
 _T = TypeVar("_T")
-_START_S = 10.0
+_START_S = 30.0
 
 
 class Fleet:
@@ -82,7 +82,7 @@ class Fleet:
             try:
                 await self.revive(number)
                 return
-            except Failed:
+            except (Failed, OSError):
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 10.0)
 
