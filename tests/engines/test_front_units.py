@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from fogbank.engines.front import certificates
 from fogbank.engines.front import lending as lending_module
+from fogbank.engines.front.channel import Channel
 from fogbank.engines.front.lending import Lending
 from fogbank.engines.front.mysql import answers, packets
 from fogbank.engines.front.mysql import pinning as mysql_pinning
@@ -122,6 +124,27 @@ def session(door: Any) -> tuple[Session, Wire, Wire, Lending[Server]]:
     return one, client, wire, lending
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_said_too_late(late: bool) -> None:
+    """What is said to a connection that has just ended is known not to have been read; nothing is known of what was said before."""
+
+    async def run() -> None:
+        ours, theirs = socket.socketpair()
+        _, channel = await asyncio.get_running_loop().create_unix_connection(Channel, sock=ours)
+        ended = asyncio.Event()
+        channel.lost = ended.set
+        channel.write(b"before")
+        theirs.recv(6)
+        theirs.close()
+        channel.close()
+        if late:
+            channel.write(b"late")
+        await ended.wait()
+        assert isinstance(channel.ending, ConnectionError) == late
+
+    asyncio.run(run())
+
+
 @given(cuts, cuts)
 def test_session(sizes: list[int], back: list[int]) -> None:
     """However a proxy's bytes come: what each side hears is whole, our own Parse's answer is not heard, and the server is given back."""
@@ -206,7 +229,7 @@ def test_lending(wishes: list[tuple[str, int, str]], most: int) -> None:
             loan.closed = end == "close"
             lending.give(loan)
 
-        await asyncio.wait_for(asyncio.gather(*(guest(*wish) for wish in wishes)), 10)
+        await asyncio.wait_for(asyncio.gather(*(guest(*wish) for wish in wishes)), 60)
         counts = lending.counts()
         assert counts["DatabaseConnectionsCurrentlyBorrowed"] == 0
         assert counts["DatabaseConnections"] == sum(not each.closed for each in open_) <= most

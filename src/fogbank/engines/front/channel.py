@@ -98,7 +98,7 @@ class Channel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
-        self.ending = exc
+        self.ending = exc or self.ending
         self._wake()
         if self.partner is not None:
             self.partner.resume()
@@ -153,6 +153,7 @@ class Channel(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         if self.closed or self._transport.is_closing():
+            self.ending = self.ending or BrokenPipeError()  # (it ends in this very moment: nobody reads what is said now)
             return
         self._transport.write(data if self.secure is None else self.secure.send(data))
 

@@ -93,6 +93,7 @@ class Session:
     def _from_client(self, data: bytes) -> None:
         self.heard_at = self._loop.time()
         if self.pinned and self._server is not None:
+            self._first = b""
             self._server.channel.write(data)
             return
         data = self._rest + data
