@@ -26,6 +26,8 @@ from fogbank.engines.masters.commands import nth
 SCHEMA = 0
 """The key of all tables: what writes rows shares it, what changes the schema claims it alone."""
 _SCHEMA_S, _SCHEMA_AGAIN_S = 5.0, 0.02
+_HEARD_S = 2.0
+"""So long at most nodes take to hear that a row was let go of."""
 _CHANGED = "could not serialize access: the row is being changed by another writer"
 _BUSY = "could not serialize access: the schema is being changed, or the other writer is in the midst of changes"
 _AGAIN = "The transaction might succeed if retried."
@@ -79,17 +81,24 @@ class Door:
     async def claim(self, transaction: int, keys: Keys) -> None:
         """For a transaction of this writer. Raises Refused."""
         try:
-            try:
-                await self._claimer.claim(transaction, keys)
-            except Conflict as conflict:
-                if conflict.holder is None or not await self._over(conflict.holder):
-                    raise
-                await self._claimer.claim(transaction, keys)
+            await self._claim(transaction, keys)
         except Conflict:
             raise Refused("40001", _BUSY if SCHEMA in keys[0] else _CHANGED, _AGAIN) from None
         except Unheard:
             raise Refused("57P03", "fewer than four of the six storage nodes can say whether the row is free", _AGAIN) from None
         self._stirred()
+
+    async def _claim(self, transaction: int, keys: Keys) -> None:
+        """Tried again where what stood in the way is gone: nodes may yet have to hear of that. Raises Conflict, Unheard."""
+        loop = asyncio.get_running_loop()
+        until = 0.0
+        while True:
+            try:
+                return await self._claimer.claim(transaction, keys)
+            except Conflict as conflict:
+                if conflict.holder is None or (until and loop.time() >= until) or not await self._over(conflict.holder):
+                    raise
+                until = until or loop.time() + _HEARD_S
 
     async def claim_schema(self, transaction: int, wait: bool) -> None:
         """All tables. Raises Refused."""

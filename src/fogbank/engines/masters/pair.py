@@ -32,7 +32,6 @@ from fogbank.engines.volumes import Volume
 _TAKING = re.compile(r"-w[0-9a-f]{12,}$")
 """How the name of a volume ends that is made for a second writer, and may take the first one's place."""
 _LOOK_S, _LONGEST_S = 0.5, 15.0
-_OVER_S = 0.25
 _JOIN_S = 120.0
 _POLL_S = 0.02
 
@@ -148,7 +147,7 @@ class Pair:
     async def _open_door(self, side: Side) -> None:
         async def over(holder: Holder) -> bool:
             way = self._ways.get(holder.writer)
-            return way is None or await way.over(holder.claim, _OVER_S)
+            return way is None or await way.over(holder.claim)
 
         def stirred() -> None:
             way = self._ways.get(side.number)

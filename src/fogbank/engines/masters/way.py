@@ -25,8 +25,11 @@ SUBSCRIPTION = "aurora_masters"
 """The name of the subscription to the other writer, of its slot there, and of what is published."""
 _FIRST_S, _SLOWER, _SLOWEST_S, _IDLE_S = 0.001, 1.2, 0.02, 0.2
 _CHECK_S = 0.5
+_LITTLE_S, _LONG_S = 0.25, 10.0
+"""So long who asks for a row waits for what is on its way: where that may be waiting for the row itself, and where it is not."""
 _ERRORS = 3
 """So often the same may fail to be applied; then the writer where it fails is made anew."""
+_STANDS = "select exists (select from pg_stat_activity where backend_type like 'logical replication%' and wait_event_type = 'Lock')"
 _FAILURES = f"select apply_error_count from pg_stat_subscription_stats where subname = '{SUBSCRIPTION}'"
 
 
@@ -42,6 +45,9 @@ class Way:
         self._failed = failed
         self._arriving: dict[int, int] = {}
         """Transactions that were committed, and a place in the log behind that."""
+        self._waiting = 0
+        self._stands = False
+        """What comes waits for a row there (looked at while somebody waits for it)."""
         self._told: Any = None
         self._beats = 0
         self._beaten = asyncio.Condition()
@@ -60,33 +66,44 @@ class Way:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+            async with self._beaten:
+                self._beaten.notify_all()
 
     def stir(self) -> None:
         """Something is under way: it is looked at soon, and often."""
         self._pace_s = _FIRST_S
         self._stirred.set()
 
-    async def over(self, claim: int, within_s: float) -> bool:
-        """Whether a claim of the writer is gone by now. Where its transaction is committed, it is waited for a little."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while (transaction := self._claimer.owners.get(claim)) is not None:
-                    await self._beat_anew()
-                    if transaction in self._claimer.held and transaction not in self._arriving:
-                        return False
+    async def over(self, claim: int) -> bool:
+        """Whether a claim of the writer is gone by now. Where its transaction is committed, it is waited for."""
+        loop = asyncio.get_running_loop()
+        little = loop.time() + _LITTLE_S
+        self._waiting += 1
+        try:
+            with contextlib.suppress(TimeoutError, Failed):
+                async with asyncio.timeout(_LONG_S):
+                    while (transaction := self._claimer.owners.get(claim)) is not None:
+                        await self._beat_anew()
+                        under_way = transaction in self._claimer.held and transaction not in self._arriving
+                        if under_way or (self._stands and loop.time() > little):
+                            return False
+        finally:
+            self._waiting -= 1
         return claim not in self._claimer.owners
 
     async def reach(self, position: int) -> None:
-        """Waits until the other has all up to a place in the writer's log."""
+        """Waits until the other has all up to a place in the writer's log. Raises Failed."""
         while self.applied < position:
             await self._beat_anew()
 
     async def _beat_anew(self) -> None:
-        """Waits for a whole beat that begins after now."""
+        """Waits for a whole beat that begins after now. Raises Failed where none comes any more."""
         self.stir()
         async with self._beaten:
             wanted = self._beats + 2
-            await self._beaten.wait_for(lambda: self._beats >= wanted)
+            await self._beaten.wait_for(lambda: self._beats >= wanted or self._task is None)
+        if self._task is None:
+            raise Failed("nothing more comes from the other writer")
 
     async def _run(self) -> None:
         while True:
@@ -124,6 +141,8 @@ class Way:
         self._claimer.release(arrived)
         for one in arrived:
             del self._arriving[one]
+        if self._waiting:
+            self._stands = bool(await there.one(_STANDS))
         await self._check(there)
 
     async def _open_gate(self) -> None:
