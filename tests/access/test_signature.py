@@ -342,7 +342,7 @@ PARTS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     part=st.sampled_from(PARTS),
     suffix=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="%+&=/.?#"), min_size=1, max_size=5),
@@ -372,7 +372,7 @@ WORDS = [*"ab/;,= %+&T:Z0123456789", "Credential=", "X-Amz-Date=", "aws4_request
 NOISE = st.lists(st.sampled_from(WORDS), max_size=12).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(parts=st.lists(NOISE, min_size=6, max_size=6), dialect=st.sampled_from(["s3", "json", "query"]), in_header=st.booleans())
 def test_nonsense_gets_a_refusal_and_nothing_else(parts: list[str], dialect: str, in_header: bool) -> None:
     """Whatever stands in the header or the query: nobody, or one of AWS's refusals."""

@@ -14,7 +14,7 @@ from fogbank.testing.cloud import boto
 from .conftest import Shell
 
 PASSWORD = "correct-horse"
-WITHIN_S = 120
+WITHIN_S = 300
 
 
 class Database:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from fogbank.testing.cloud import boto
+from fogbank.testing.cloud import boto, free_port
 
 from .conftest import Shell
 from .databases import PASSWORD, WITHIN_S, Database
@@ -43,12 +42,6 @@ def proxied(aws: Shell, database: Database) -> tuple[str, str]:
     return whole["Endpoint"], reads["Endpoint"]
 
 
-def free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def pooled(aws: Shell, tmp_path: Path) -> Iterator[tuple[Database, int]]:
     """A cluster, and the port of a pgpool that is set up for it as Pgpool-II's manual says for Aurora."""
@@ -57,11 +50,11 @@ def pooled(aws: Shell, tmp_path: Path) -> Iterator[tuple[Database, int]]:
         pytest.skip("pgpool is not installed")
     database = Database(aws, "split", "aurora-postgresql", tmp_path)
     whole, reads = proxied(aws, database)
-    port, sockets = free(), tempfile.mkdtemp(prefix="pgpool", dir="/tmp")
+    port, sockets = free_port(), tempfile.mkdtemp(prefix="pgpool", dir="/tmp")
     settings: dict[str, Any] = {
         "listen_addresses": "127.0.0.1",
         "port": port,
-        "pcp_port": free(),
+        "pcp_port": free_port(),
         **dict.fromkeys(("socket_dir", "unix_socket_directories", "pcp_socket_dir"), sockets),
         "pid_file_name": tmp_path / "pid",
         "logdir": tmp_path,

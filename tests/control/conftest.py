@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 def fogbank() -> Fogbank:
     """Runs a command line to its end; keywords are environment variables."""
 
-    def run(*arguments: str | Path, timeout_s: float = 30, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str | Path, timeout_s: float = 120, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "fogbank", *map(str, arguments)],
             capture_output=True,

@@ -28,14 +28,14 @@ UP = [sys.executable, "-m", "fogbank", "up"]
 
 
 def ends(pid: int) -> bool:
-    """The process is gone within five seconds."""
-    end = time.monotonic() + 5
+    """The process is gone within a minute."""
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            if sys.platform == "linux" and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (ProcessLookupError, FileNotFoundError):
             return True
         time.sleep(0.02)
     return False
@@ -63,7 +63,7 @@ def test_up_stays_until_it_is_stopped(tmp_path: Path, number: signal.Signals) ->
     waiting = http.client.HTTPConnection("localhost", port)  # a connection that is open must not keep it
     waiting.connect()
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "")
 
 
@@ -80,7 +80,7 @@ def test_up_ephemeral_keeps_nothing(tmp_path: Path) -> None:
     boto(endpoint, "s3").create_bucket(Bucket="bucket")
     assert list(tmp_path.iterdir())
     process.send_signal(signal.SIGINT)
-    process.wait(10)
+    process.wait(60)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -238,7 +238,7 @@ def test_env_is_for_eval(server: Process) -> None:
     """`eval "$(fogbank env)"` exports what the SDKs need, with the quotes and without."""
     command = f"{sys.executable} -m fogbank env --endpoint {server.endpoint}"
     for script in (f'eval "$({command})" && env', f"eval $({command}) && env"):
-        said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=environment(), check=True, timeout=30).stdout
+        said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=environment(), check=True, timeout=120).stdout
         exported = dict(line.split("=", 1) for line in said.splitlines() if line.startswith("AWS_"))
         assert exported == {
             "AWS_ENDPOINT_URL": server.endpoint,
@@ -260,7 +260,7 @@ def test_status_and_coverage(server: Process, fogbank: Fogbank) -> None:
     assert "  GetCallerIdentity" in lines
     assert any(line.startswith("sqs: ") and line.endswith(" operations") for line in lines)
     piped = f"{sys.executable} -m fogbank coverage --endpoint {server.endpoint} | head -1"
-    said = subprocess.run(["sh", "-c", piped], capture_output=True, text=True, env=environment(), check=True, timeout=30)
+    said = subprocess.run(["sh", "-c", piped], capture_output=True, text=True, env=environment(), check=True, timeout=120)
     assert (said.stdout.count("\n"), said.stderr) == (1, "")
 
 
@@ -313,13 +313,13 @@ def test_bodies_that_make_no_sense(server: Process) -> None:
         ("clones", b'{"name": "main"}'),
         ("clones", b'{"name": 5}'),
     ):
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("POST", f"/_fogbank/{path}", body)
         response = connection.getresponse()
         answer = json.loads(response.read())
         assert (response.status, list(answer)) == (400, ["error"]), (path, body, answer)
         assert answer["error"], (path, body)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("POST", "/_fogbank/clock", b" " * 200_000)
     assert connection.getresponse().status == 413
 
@@ -397,7 +397,7 @@ def test_off_loopback_other_machines_do_not_control(tmp_path: Path, fogbank: Fog
     port = free_port()
     assert fogbank("up", "--detach", "--host", "0.0.0.0", "--port", str(port), "--data", tmp_path).returncode == 0
     try:
-        connection = http.client.HTTPConnection(own, port, timeout=10)
+        connection = http.client.HTTPConnection(own, port, timeout=60)
         connection.request("POST", "/_fogbank/reset")
         assert connection.getresponse().status == 403
     finally:

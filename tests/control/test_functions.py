@@ -29,7 +29,8 @@ def function(server: Process, name: str) -> Any:
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = server.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
     client = server.client("lambda")
-    client.create_function(FunctionName=name, Runtime=RUNTIME, Role=role, Handler="main.handler", Code={"ZipFile": packed.getvalue()})
+    code = {"ZipFile": packed.getvalue()}
+    client.create_function(FunctionName=name, Runtime=RUNTIME, Role=role, Handler="main.handler", Code=code, Timeout=50)
     return client
 
 

@@ -115,12 +115,12 @@ def test_a_clone_and_its_source_change_independently(shell: Shell, s3: Any) -> N
 def test_a_dropped_clone_answers_no_more(shell: Shell, s3: Any) -> None:
     """After --drop nobody can connect, and a connection that was open is closed without serving; its name is free again."""
     where = shell("clone", "copy")
-    open_connection = http.client.HTTPConnection(where.removeprefix("http://"), timeout=10)
+    open_connection = http.client.HTTPConnection(where.removeprefix("http://"), timeout=60)
     open_connection.request("GET", "/_fogbank/health")
     assert json.loads(open_connection.getresponse().read())["cloud"] == "copy"
     shell("clone", "copy", "--drop")
     with pytest.raises(OSError):
-        http.client.HTTPConnection(where.removeprefix("http://"), timeout=10).connect()
+        http.client.HTTPConnection(where.removeprefix("http://"), timeout=60).connect()
     open_connection.request("GET", "/_fogbank/health")
     assert open_connection.getresponse().status == 410
     s3.create_bucket(Bucket="later")
@@ -240,6 +240,7 @@ def test_moments_that_cannot_be_reached(shell: Shell, s3: Any) -> None:
 def test_who_waits_is_asked_again_after_a_backtrack(server: Process, shell: Shell) -> None:
     """A long poll that a backtrack meets goes on with the queue as it was then: the message of then comes."""
     sqs = server.client("sqs")
+    shell("clock", "freeze")  # no poll ends of itself
     url = sqs.create_queue(QueueName="queue")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="hello")
     before = sequence(shell)
@@ -249,11 +250,9 @@ def test_who_waits_is_asked_again_after_a_backtrack(server: Process, shell: Shel
     thread = threading.Thread(target=lambda: got.append(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)), daemon=True)
     thread.start()
     time.sleep(0.3)
-    began = time.monotonic()
     shell("backtrack", "--to", f"@{before}")
-    thread.join(10)
+    thread.join(60)
     assert [m["Body"] for m in got[0]["Messages"]] == ["hello"]
-    assert time.monotonic() - began < 15
 
 
 # snapshots
@@ -319,9 +318,9 @@ def test_the_clock_is_moved_and_stopped(shell: Shell) -> None:
     def now() -> datetime:
         return datetime.fromisoformat(shell("clock").split()[0])
 
-    assert abs(now() - datetime.now(UTC)) < timedelta(seconds=5)
+    assert abs(now() - datetime.now(UTC)) < timedelta(minutes=1)
     shell("clock", "advance", "1h30m")
-    assert timedelta(seconds=-5) < now() - datetime.now(UTC) - timedelta(minutes=90) < timedelta(seconds=5)
+    assert abs(now() - datetime.now(UTC) - timedelta(minutes=90)) < timedelta(minutes=1)
     assert shell("clock", "freeze").endswith("(frozen)")
     stood = now()
     time.sleep(0.05)
@@ -330,7 +329,7 @@ def test_the_clock_is_moved_and_stopped(shell: Shell) -> None:
     assert now() - stood == timedelta(seconds=10)
     assert "frozen" not in shell("clock", "resume")
     first = now()
-    assert timedelta() <= first - stood - timedelta(seconds=10) < timedelta(seconds=10)
+    assert timedelta() <= first - stood - timedelta(seconds=10) < timedelta(minutes=1)
     time.sleep(0.01)
     assert now() > first
     assert "span of time" in shell.wrong("clock", "advance", "soon")
@@ -366,6 +365,7 @@ def test_the_clock_ends_presigned_urls_and_sessions(server: Process, shell: Shel
 def test_the_clock_brings_messages_back(server: Process, shell: Shell) -> None:
     """Advancing the clock returns messages that were invisible, and wakes a long poll that waits for them."""
     sqs = server.client("sqs")
+    shell("clock", "freeze")
     url = sqs.create_queue(QueueName="queue", Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="hello")
     assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "hello"
@@ -377,7 +377,7 @@ def test_the_clock_brings_messages_back(server: Process, shell: Shell) -> None:
     time.sleep(0.3)
     assert not got
     shell("clock", "advance", "10s")
-    thread.join(5)
+    thread.join(60)
     assert [m["Body"] for m in got[0]["Messages"]] == ["hello"]
 
 
@@ -390,7 +390,7 @@ def test_the_clock_is_kept_over_a_restart(tmp_path: Path, fogbank: Fogbank) -> N
         server.kill()
         server.start()
         ahead = datetime.fromisoformat(shell("clock").split()[0]) - datetime.now(UTC)
-        assert timedelta(days=2, seconds=-5) < ahead < timedelta(days=2, seconds=5)
+        assert abs(ahead - timedelta(days=2)) < timedelta(minutes=1)
     finally:
         server.stop()
 

@@ -38,7 +38,7 @@ def serve() -> Iterator[Callable[[Callable[[socket.socket], None]], str]]:
         one.close()
 
 
-def ask(url: str, timeout_s: float = 5) -> http.Fetched:
+def ask(url: str, timeout_s: float = 60) -> http.Fetched:
     return http._fetch("POST", url, {}, b"x", timeout_s)
 
 
@@ -48,13 +48,13 @@ def test_a_slow_answer(serve: Callable[[Callable[[socket.socket], None]], str], 
 
     def trickle(connection: socket.socket) -> None:
         connection.sendall(begun)
-        for _ in range(100):
+        for _ in range(1000):
             connection.sendall(b"x")
             time.sleep(0.05)  # what is tested is real time
 
     before = time.monotonic()
     assert ask(serve(trickle), timeout_s=0.3).problem == "TimeoutError: timed out"
-    assert time.monotonic() - before < 4
+    assert time.monotonic() - before < 30
 
 
 @pytest.mark.parametrize(

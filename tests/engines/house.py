@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -43,13 +46,13 @@ class Engines:
         async def run() -> Any:
             return work()
 
-        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(60)
 
-    def run(self, work: Coroutine[Any, Any, Any], timeout_s: float = 30) -> Any:
+    def run(self, work: Coroutine[Any, Any, Any], timeout_s: float = 120) -> Any:
         """Runs a coroutine in the loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout_s)
 
-    def do(self, begin: Callable[[Callable[[Any], None]], None], timeout_s: float = 60) -> Any:
+    def do(self, begin: Callable[[Callable[[Any], None]], None], timeout_s: float = 120) -> Any:
         """Calls a method that ends with `done`, and waits for it."""
 
         async def run() -> Any:
@@ -77,9 +80,9 @@ class Engines:
                 if isinstance(result, Exception):
                     raise result
 
-        self.run(all_of_them(), 60)
+        self.run(all_of_them())
 
-    def wait_for(self, condition: Callable[[], Any], timeout_s: float = 20) -> Any:
+    def wait_for(self, condition: Callable[[], Any], timeout_s: float = 60) -> Any:
         """Polls until it is true."""
         pause = threading.Event()
         for _ in range(int(timeout_s / 0.01)):
@@ -90,11 +93,20 @@ class Engines:
         raise TimeoutError("it did not come to be")
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.databases.shut(), self.loop).result(30)
+        self.run(self.databases.shut())
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
+        self.thread.join(60)
         self.room.close()
         self.loop.close()
+
+
+def killed(*pids: int) -> None:
+    """Kills processes of ours, and comes back when all of them are dead."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):  # (whoever started it has been told of its end already)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def need_mariadb() -> None:

@@ -8,6 +8,7 @@ import json
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -44,13 +45,13 @@ class Volume:
         loop = asyncio.get_running_loop()
         self.process = spawn(python("fogbank.engines.binlog", self.folder), loop, log=self.folder / "log", drop=False)
         self._control = Control(self.folder / "control", self.said.append)
-        await self._control.connect(lambda: self.process.alive, 10)
+        await self._control.connect(lambda: self.process.alive, 60)
         if begin is not None:
             await self.ask("begin", timeline=begin.timeline, position=begin.position, system=begin.system)
         return self
 
     async def ask(self, do: str, **what: Any) -> dict[str, Any]:
-        return await self._control.ask(do, timeout_s=20, **what)
+        return await self._control.ask(do, timeout_s=60, **what)
 
     async def follow(self, writer: Instance) -> None:
         await self.ask("follow", socket=str(writer.socket))
@@ -96,7 +97,7 @@ class Stage:
                 if volume:
                     await self.fleet.start()
                     self.volume = await self.open("v")
-                await asyncio.wait_for(test(), 60)
+                await asyncio.wait_for(test(), 300)
             finally:
                 for instance in self.instances:
                     process = instance.process
@@ -161,18 +162,23 @@ async def rows(instance: Instance, statement: str) -> list[tuple[Any, ...]]:
     return (await instance.sql(statement)).rows
 
 
-async def eventually(instance: Instance, statement: str, wanted: list[tuple[Any, ...]]) -> None:
-    """Waits until a statement gives something."""
-    found: Any = None
-    for _ in range(1000):
+async def comes(look: Callable[[], Awaitable[Any]], wanted: Any, what: str = "it") -> None:
+    """Waits until a look gives something."""
+    end = time.monotonic() + 60
+    while True:
         try:
-            found = await rows(instance, statement)
+            found = await look()
         except Exception as problem:
             found = problem
         if found == wanted:
             return
+        assert time.monotonic() < end, f"{what}: {found}, not {wanted}"
         await asyncio.sleep(0.01)
-    raise AssertionError(f"{statement}: {found}, not {wanted}")
+
+
+async def eventually(instance: Instance, statement: str, wanted: list[tuple[Any, ...]]) -> None:
+    """Waits until a statement gives something."""
+    await comes(lambda: rows(instance, statement), wanted, statement)
 
 
 def _folder() -> Path:

@@ -28,7 +28,7 @@ class Stage:
 
         async def whole() -> None:
             try:
-                await asyncio.wait_for(test(), 60)
+                await asyncio.wait_for(test(), 300)
             finally:
                 for instance in self.instances:
                     process = instance.process
@@ -82,4 +82,4 @@ async def caught_up(reader: Instance, writer: Instance) -> None:
     async def there() -> bool | None:
         return await reader.one("select true where pg_last_wal_replay_lsn() >= %s::pg_lsn", end)  # type: ignore[no-any-return]
 
-    await reader.until(there, 20, "did not catch up")
+    await reader.until(there, 60, "did not catch up")

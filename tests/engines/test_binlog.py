@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from fogbank.engines.binlog import events, packets
@@ -94,7 +94,6 @@ def test_trail_cut(files: list[list[bool]], data: some.DataObject) -> None:
     assert trail.place(where)[0] != "bin.000099"
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(FILES, some.lists(some.integers(1, 200), min_size=1))
 def test_split(files: list[list[bool]], sizes: list[int]) -> None:
     """However a log is cut into pieces, its events are put together again."""

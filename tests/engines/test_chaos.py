@@ -200,6 +200,14 @@ def test_a_bank_in_trouble(engines: Engines, seed: int, of: type[Bank], request:
         connection.execute("create table transfer(name varchar(40) primary key)")
         connection.execute(f"insert into account select n, {EACH} from {bank.numbers}")
         connection.commit()
+
+    def shown() -> bool:
+        with contextlib.suppress(*bank.problems), bank.connect(reader) as connection:
+            found: bool = connection.execute("select count(*) from account").fetchone() == (ACCOUNTS,)
+            return found
+        return False
+
+    engines.wait_for(shown)
     misfortune = Misfortune(engines, name, seed)
     for thread in bank.threads:
         thread.start()
@@ -207,19 +215,19 @@ def test_a_bank_in_trouble(engines: Engines, seed: int, of: type[Bank], request:
     rounds = 60 if request.config.getoption("--all") else 8
     for _ in range(rounds):
         before = len(bank.acknowledged)
-        engines.wait_for(lambda before=before: len(bank.acknowledged) > before + 20, 60)
+        engines.wait_for(lambda before=before: len(bank.acknowledged) > before + 20, 180)
         what, undo = misfortune.strike()
         story.append(what)
         bank.over.wait(misfortune.chance.random() * 0.5)
         undo()
     before = len(bank.acknowledged)
-    engines.wait_for(lambda: len(bank.acknowledged) > before + 20, 60)
+    engines.wait_for(lambda: len(bank.acknowledged) > before + 20, 180)
     bank.over.set()
     for thread in bank.threads:
-        thread.join(30)
+        thread.join(120)
     assert bank.wrong == [], story
     assert bank.sums > rounds
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             with bank.connect(host) as connection:

@@ -15,7 +15,7 @@ import pytest
 from fogbank.engines import volumes
 from fogbank.engines.spec import Failed, Node
 
-from .house import Engines, cluster
+from .house import Engines, cluster, killed
 
 TWO = (Node("n1", "a"), Node("n2", "b"))
 
@@ -33,7 +33,7 @@ def engines() -> Iterator[Engines]:
 def ask(engines: Engines, slot: int, sql: str) -> int:
     address = engines.on_loop(lambda: engines.databases.address(slot))
     with psycopg.connect(
-        host=address, port=5432, user="ada", password="correct horse", dbname="app", autocommit=True, connect_timeout=30
+        host=address, port=5432, user="ada", password="correct horse", dbname="app", autocommit=True, connect_timeout=60
     ) as connection:
         done = connection.execute(sql)
         return int(done.fetchone()[0]) if done.description is not None else 0  # type: ignore[index]
@@ -46,27 +46,26 @@ def test_all_at_once(engines: Engines) -> None:
     ask(engines, 0, "create table t(n int primary key)")
     ask(engines, 0, "insert into t values (1)")
     volume = engines.on_loop(lambda: engines.databases._runners["once"].volume)
-    for pid in (*(node.pid for node in actual.nodes), volume.process.pid):
-        os.kill(pid, signal.SIGKILL)
+    engines.on_loop(lambda: killed(*(node.pid for node in actual.nodes), volume.process.pid))  # (on it: it sees them dead together)
     assert ask(engines, 0, "select count(*) from t") == 1
     ask(engines, 0, "insert into t values (2)")
-    engines.wait_for(lambda: [n.state for n in engines.on_loop(lambda: engines.databases.look("once")).nodes] == ["running"] * 2, 30)
-    assert ask(engines, 1, "select count(*) from t") == 2
+    engines.wait_for(lambda: {notice["what"] for notice in engines.notices} >= {"node_recovered", "volume_recovered"})
+    engines.wait_for(lambda: [n.state for n in engines.on_loop(lambda: engines.databases.look("once")).nodes] == ["running"] * 2)
+    engines.wait_for(lambda: ask(engines, 1, "select count(*) from t") == 2)
     told = [(notice["what"], notice.get("node")) for notice in engines.notices]
     assert ("node_died", "n1") in told
     assert ("node_died", "n2") in told
-    assert {what for what, _ in told} >= {"node_recovered", "volume_recovered"}
     engines.do(lambda done: engines.databases.drop("once", done))
 
 
 def test_a_volume_that_stands_still(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     """A volume's process that is stopped and not continued is ended, and another takes its place: who waited with a commit goes on."""
-    monkeypatch.setattr(volumes, "SILENT_S", 0.5)
     wanted = cluster("still", nodes=TWO)
     engines.converge(wanted)
     ask(engines, 0, "create table t(n int primary key)")
     volume = engines.on_loop(lambda: engines.databases._runners["still"].volume)
     before = volume.process.pid
+    monkeypatch.setattr(volumes, "SILENT_S", 2.0)
     os.kill(before, signal.SIGSTOP)
     ask(engines, 0, "insert into t values (1)")
     assert volume.process.pid != before
@@ -80,7 +79,7 @@ def test_images_in_a_long_folder(engines: Engines) -> None:
     engines.converge(wanted)
     engines.converge(wanted._replace(writer="n2"))
     volume = engines.on_loop(lambda: engines.databases._runners["long"].volume)
-    engines.wait_for(lambda: volume.newest().timeline == 2, 30)
+    engines.wait_for(lambda: volume.newest().timeline == 2)
     engines.do(lambda done: engines.databases.drop("long", done))
 
 

@@ -23,7 +23,7 @@ from fogbank.engines.spec import Failed
 
 KIB = 1024
 SMALL = {"segment_bytes": 256 * KIB, "group_bytes": 1024 * KIB}
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
@@ -33,6 +33,17 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
         assert time.monotonic() < end, "it did not come"
         await asyncio.sleep(0.01)
     return found
+
+
+async def status(fleet: Fleet) -> dict[int, dict[str, Any]]:
+    """What all six nodes say of themselves: one that is late is waited for."""
+
+    async def all_of_them() -> dict[int, dict[str, Any]]:
+        found = await fleet.status()
+        return found if len(found) == 6 else {}
+
+    said: dict[int, dict[str, Any]] = await until(all_of_them)
+    return said
 
 
 class Stage:
@@ -155,12 +166,12 @@ async def test_commit(stage: Stage) -> None:
     await stage.acknowledged(end, tuple(range(6)))
     for number in range(6):
         assert await stage.content(number) == stage.log
-    status = await stage.fleet.status()
-    assert [status[number]["zone"] for number in range(6)] == ["a", "a", "b", "b", "c", "c"]
+    said = await status(stage.fleet)
+    assert [said[number]["zone"] for number in range(6)] == ["a", "a", "b", "b", "c", "c"]
     assert stage.fleet.zone("b") == (2, 3)
-    volume = status[0]["volumes"]["v"]
+    volume = said[0]["volumes"]["v"]
     assert (volume["bytes"], volume["groups"], volume["acknowledged"]) == (2_000_001, 2, [1, end])
-    assert status[0]["counts"]["batches"] < 401
+    assert said[0]["counts"]["batches"] < 401
 
 
 @staged()
@@ -190,7 +201,7 @@ async def test_fencing(stage: Stage) -> None:
     """Who writes in an older epoch is refused, from the moment on that a newer one was opened, also after a kill of the node."""
     await stage.open()
     old = stage.writers[0]
-    await stage.acknowledged(stage.write(10), (0,))
+    await stage.acknowledged(stage.write(10), tuple(range(6)))
     await stage.connect(0, epoch=2)
     stage.log.clear()
     old.write(1, 1010, b"late")
@@ -300,16 +311,16 @@ async def test_a_node_that_saw_nothing(stage: Stage) -> None:
     with pytest.raises(ConnectionError):
         await (await Connection.to(stage.fleet.folder, 5)).open("v")
     await stage.acknowledged(stage.write(700_000), (0, 1, 2, 3, 4))
-    await everywhere(stage.fleet.folder, "gone", lambda node: node.keep("x", b"y"), create=True)
-    await everywhere(stage.fleet.folder, "v", lambda node: node.keep("history", b"1 2 3"))
-    await everywhere(stage.fleet.folder, "v", lambda node: node.forget(1, 600 * KIB))
-    await everywhere(stage.fleet.folder, "gone", lambda node: node.drop())
-    await everywhere(stage.fleet.folder, "v", lambda node: node.fork("w", [(1, 600 * KIB, 700_000)]))
+    await everywhere(stage.fleet.folder, "gone", lambda node: node.keep("x", b"y"), create=True, quorum=5)
+    await everywhere(stage.fleet.folder, "v", lambda node: node.keep("history", b"1 2 3"), quorum=5)
+    await everywhere(stage.fleet.folder, "v", lambda node: node.forget(1, 600 * KIB), quorum=5)
+    await everywhere(stage.fleet.folder, "gone", lambda node: node.drop(), quorum=5)
+    await everywhere(stage.fleet.folder, "v", lambda node: node.fork("w", [(1, 600 * KIB, 700_000)]), quorum=5)
     await stage.fleet.fault(5, partition=False)
 
     async def knows() -> bool:
-        status = (await stage.fleet.status())[5]
-        return bool(status["volumes"].get("v", {}).get("acknowledged") == [1, 701_000] and "gone" not in status["volumes"])
+        volumes = (await status(stage.fleet))[5]["volumes"]
+        return bool(volumes.get("v", {}).get("acknowledged") == [1, 701_000] and "gone" not in volumes)
 
     await until(knows)
     reader = await stage.reader(5)
@@ -324,7 +335,7 @@ async def test_a_node_that_saw_nothing(stage: Stage) -> None:
     await until(kept)
 
     async def forked() -> bool:
-        return bool((await stage.fleet.status())[5]["volumes"].get("w", {}).get("acknowledged") == [1, 700_000])
+        return bool((await status(stage.fleet))[5]["volumes"].get("w", {}).get("acknowledged") == [1, 700_000])
 
     await until(forked)
     with pytest.raises(Refused, match="a name is used once"):
@@ -344,8 +355,8 @@ async def test_strangers(stage: Stage) -> None:
         await stage.acknowledged(stage.write(1000, to=(0, 2, 3, 4)), (0, 2, 3, 4))
         await stage.caught_up(5)
         await asyncio.sleep(0.5)  # a round of gossip more
-        assert set((await stage.fleet.status())[5]["volumes"]) == {"v"}
-        assert set((await other.status())[1]["volumes"]) == {"theirs"}
+        assert set((await status(stage.fleet))[5]["volumes"]) == {"v"}
+        assert set((await status(other))[1]["volumes"]) == {"theirs"}
     finally:
         await other.stop()
 
@@ -366,13 +377,13 @@ async def test_paused(stage: Stage) -> None:
 async def test_slow(stage: Stage) -> None:
     """A slow node acknowledges late, and holds up no other."""
     await stage.open()
-    await stage.fleet.fault(2, slow=150)
+    await stage.fleet.fault(2, slow=5000)
     began = time.monotonic()
     end = stage.write(100)
     await stage.acknowledged(end, (0, 1, 3, 4, 5))
     assert stage.acks.get(2, 0) < end
     await stage.acknowledged(end, (2,))
-    assert time.monotonic() - began >= 0.15
+    assert time.monotonic() - began >= 5
 
 
 # What never was
@@ -410,7 +421,7 @@ async def test_fork(stage: Stage) -> None:
     await stage.acknowledged(stage.write(1_000_000), tuple(range(6)))
 
     async def finished() -> bool:
-        return all(node["volumes"]["v"]["finished"] == 2 for node in (await stage.fleet.status()).values())
+        return all(node["volumes"]["v"]["finished"] == 2 for node in (await status(stage.fleet)).values())
 
     await until(finished)
     end = 1000 + 900_000
@@ -422,6 +433,7 @@ async def test_fork(stage: Stage) -> None:
     assert sum(file.stat().st_nlink == 2 for file in segments) == 4
     await stage.connect(0, 2, "w")
     assert (await stage.writers[0].state()).acknowledged == (1, end)
+    stage.acks.clear()
     stage.writers[0].write(1, end, b"other")
     await stage.acknowledged(end + 5, (0,))
     await everywhere(stage.fleet.folder, "v", lambda node: node.drop())
@@ -459,7 +471,7 @@ async def test_flipped_bytes(stage: Stage) -> None:
     await stage.acknowledged(551_000, tuple(range(6)))
 
     async def finished() -> bool:
-        return all(node["volumes"]["v"]["finished"] == 1 for node in (await stage.fleet.status()).values())
+        return all(node["volumes"]["v"]["finished"] == 1 for node in (await status(stage.fleet)).values())
 
     await until(finished)
     for number in (0, 3):
@@ -468,8 +480,8 @@ async def test_flipped_bytes(stage: Stage) -> None:
     assert {number for number, each in found.items() if each["bad"]} == {0, 3}
     assert all(each["bad"] == each["repaired"] for each in found.values())
     assert [each["checked"] for each in found.values()] == [550_000] * 6
-    status = await stage.fleet.status()
-    assert status[0]["counts"]["repaired"] >= found[0]["repaired"] > 1
+    counts = (await status(stage.fleet))[0]["counts"]
+    assert counts["repaired"] >= found[0]["repaired"] > 1
     assert not any(each["bad"] for each in (await stage.fleet.scrub()).values())
     for number in (0, 3):
         assert await stage.content(number) == stage.log
@@ -484,7 +496,7 @@ async def test_a_read_finds_them_too(stage: Stage) -> None:
     await stage.acknowledged(stage.write(20_000), tuple(range(6)))
 
     async def finished() -> bool:
-        return all(node["volumes"]["v"]["finished"] == 1 for node in (await stage.fleet.status()).values())
+        return all(node["volumes"]["v"]["finished"] == 1 for node in (await status(stage.fleet)).values())
 
     await until(finished)
     await stage.fleet.fault(4, flip="v", count=30, seed=1)
@@ -516,11 +528,11 @@ async def test_full(stage: Stage) -> None:
 
     await until(refused)
     assert stage.refusals == [(1, "no space is left on its disk")]
-    assert (await stage.fleet.status())[1]["full"]
+    assert (await status(stage.fleet))[1]["full"]
     assert await stage.content(1) == stage.log[:10_000]
     await stage.fleet.fault(1, full=False)
     await stage.acknowledged(end, (1,))
-    assert not (await stage.fleet.status())[1]["full"]
+    assert not (await status(stage.fleet))[1]["full"]
     await stage.acknowledged(stage.write(10), (1,))
 
 
@@ -546,7 +558,7 @@ def test_really_full(tmp_path: Path) -> None:
             await stage.acknowledged(end, (0, 1, 2, 3, 4))
 
             async def full() -> bool:
-                return bool((await fleet.status())[5]["full"]) and bool(stage.refusals)
+                return bool((await status(fleet))[5]["full"]) and bool(stage.refusals)
 
             await until(full)
             assert {number for number, _ in stage.refusals} == {5}
@@ -603,7 +615,7 @@ async def test_everywhere(stage: Stage) -> None:
     assert set(await everywhere(stage.fleet.folder, "v", lambda node: node.keep("a", b"1"))) == {2, 3, 4, 5}
     await stage.fleet.end(2)
     with pytest.raises(Failed, match="3 of 4 storage nodes"):
-        await everywhere(stage.fleet.folder, "v", lambda node: node.keep("a", b"2"), timeout_s=0.3)
+        await everywhere(stage.fleet.folder, "v", lambda node: node.keep("a", b"2"), timeout_s=5)
     await stage.fleet.revive(2)
     assert set(await everywhere(stage.fleet.folder, "v", lambda node: node.get("a"))) == {2, 3, 4, 5}
 

@@ -296,7 +296,7 @@ steps = st.lists(
 MOST = 64 << 10
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(steps, st.sampled_from([1, 41, 97]))
 def test_any_order(tmp_path_factory: pytest.TempPathFactory, todo: list[tuple[int, int, bool, str]], scale: int) -> None:
     """Whatever is written, filled, cut, finished and restarted, in whatever order: what should be there is, and of the right epoch."""

@@ -46,7 +46,7 @@ class Loop:
         async def start() -> processes.Process:
             return processes.spawn(arguments, self.loop, **more)
 
-        return asyncio.run_coroutine_threadsafe(start(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(start(), self.loop).result(60)
 
 
 class Postgres:
@@ -82,6 +82,12 @@ class Postgres:
 
     def admin(self, database: str = "postgres") -> psycopg.Connection[Any]:
         return psycopg.connect(host=self.target, user="rdsadmin", dbname=database, autocommit=True)
+
+    def waits(self, event: str, pid: int = 0) -> bool:
+        """Whether a client's statement waits for such an event."""
+        asked = "select count(*) from pg_stat_activity where wait_event = %s and usename = 'alice' and pid = coalesce(%s, pid)"
+        with self.admin() as admin:
+            return admin.execute(asked, (event, pid or None)).fetchone() != (0,)
 
     def kill(self) -> None:
         assert self.process is not None
@@ -142,14 +148,12 @@ class Fogbank:
         self.table: dict[str, Any] = {"endpoints": [], "back_doors": {}}
         ours, theirs = socket.socketpair()
         os.set_inheritable(theirs.fileno(), True)
-        began = time.monotonic()
         command = processes.python("fogbank.engines.front", str(theirs.fileno()))
         self.process = stage.loop.spawn(command, log=stage.folder / "front.log", keep=(theirs.fileno(),), drop=False)
         theirs.close()
         self.line = ours
         threading.Thread(target=self._listen, daemon=True).start()
         until(lambda: any(said["say"] == "ready" for said in self.said), pause_s=0.002)
-        self.started_ms = (time.monotonic() - began) * 1000
 
     def _listen(self) -> None:
         for line in self.line.makefile("rb"):
@@ -315,12 +319,24 @@ class Stage:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def until(holds: Callable[[], bool], timeout_s: float = 15.0, pause_s: float = 0.02) -> None:
+def until(holds: Callable[[], bool], timeout_s: float = 60.0, pause_s: float = 0.02) -> None:
     """Waits for something that happens in another process."""
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(pause_s)
+
+
+def once(holds: Callable[[], bool], then: Callable[[], Any]) -> threading.Thread:
+    """Does something as soon as something else has happened, while the test goes on."""
+
+    def work() -> None:
+        until(holds)
+        then()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
 
 
 @contextlib.contextmanager

@@ -163,7 +163,7 @@ class Claims(RuleBasedStateMachine):
         assert [len(self.granted[writer]) for writer in WRITERS] == [1, 0]
 
 
-Claims.TestCase.settings = settings(max_examples=400, stateful_step_count=50, deadline=None)
+Claims.TestCase.settings = settings(max_examples=400, stateful_step_count=50)
 TestClaims = Claims.TestCase
 
 

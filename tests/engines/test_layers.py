@@ -42,7 +42,7 @@ class House(Engines):
     def ask(self, wanted: Cluster, *statements: str) -> Any:
         """What the last one gives."""
         host, port = self.on_loop(lambda: self.databases.address(wanted.endpoints[0].slot)), PORTS[wanted.engine]
-        who = {"host": host, "port": port, "user": "ada", "password": "correct horse", "autocommit": True, "connect_timeout": 30}
+        who = {"host": host, "port": port, "user": "ada", "password": "correct horse", "autocommit": True, "connect_timeout": 60}
         connection: Any = pymysql.connect(database="app", **who) if port == 3306 else psycopg.connect(dbname="app", **who)
         with connection, connection.cursor() as cursor:
             for statement in statements:
@@ -62,7 +62,7 @@ class House(Engines):
         self.run(runner.running["n1"].server.checkpoint())
         for name in ("later", "last"):  # (a server opens at once what was written last; what is acknowledged, the volume has)
             self.ask(wanted, f"create table {name} (n int)")
-            self.run(runner.volume.coalesce(), 60)
+            self.run(runner.volume.coalesce())
         return wanted
 
     def node(self, wanted: Cluster) -> Path:
@@ -189,9 +189,10 @@ async def main(node):
     layers.AFTER_S = 0
     work = 'echo -n server > data/a; rm data/b; read line; exec sleep 60'
     server = layers.spawn(node, ["sh", "-c", f"cd {node}; {work}"], loop, log=node / "log", pipe=True)
-    while any(layers._files(node / "below")):
+    seen = layers.inside(node / "data", server)
+    while any(layers._files(node / "below")) or (seen / "b").exists():
         await asyncio.sleep(0.01)
-    (layers.inside(node / "data", server) / "d").write_text("fogbank")
+    (seen / "d").write_text("fogbank")
     await server.end()
     layers.spawn(node, ["true"], loop, log=node / "log")
     print(*(f"{file.name}={file.read_text()}" for file in sorted((node / "data").iterdir())))

@@ -180,7 +180,10 @@ def test_unclean_files_are_refused(stage: Stage) -> None:
 
     async def test() -> None:
         node = await stage.alone("n")
+        process = node.process
+        assert process is not None
         node.kill()
+        await process.ended
         with pytest.raises(Failed, match="made anew"):
             await node.start({})
         shutil.rmtree(node.folder / "data")

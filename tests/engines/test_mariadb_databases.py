@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from fogbank.engines.spec import Cluster, Endpoint, Fork, Node, Refused, Statement
 
-from .house import Engines, cluster, need_mariadb
+from .house import Engines, cluster, killed, need_mariadb
 
 WORD = "correct horse"
 
@@ -33,7 +32,7 @@ def maria(id: str, slot: int = 0, **changes: Any) -> Cluster:
 
 def connect(engines: Engines, slot: int) -> Any:
     address = engines.on_loop(lambda: engines.databases.address(slot))
-    return pymysql.connect(host=address, port=3306, user="ada", password=WORD, database="app", autocommit=True, connect_timeout=20)
+    return pymysql.connect(host=address, port=3306, user="ada", password=WORD, database="app", autocommit=True, connect_timeout=60)
 
 
 def query(connection: Any, sql: str) -> Any:
@@ -45,6 +44,17 @@ def query(connection: Any, sql: str) -> Any:
 def rows(engines: Engines, slot: int) -> int:
     with connect(engines, slot) as one:
         return int(query(one, "SELECT COUNT(*) FROM t")[0][0])
+
+
+def shows(engines: Engines, slot: int, count: int) -> None:
+    """Waits until a reader endpoint has so many rows."""
+
+    def there() -> bool:
+        with contextlib.suppress(pymysql.MySQLError):  # (the table may have to come, too)
+            return rows(engines, slot) == count
+        return False
+
+    engines.wait_for(there)
 
 
 def _sessions_of_one_connection(engines: Engines) -> None:
@@ -74,10 +84,10 @@ def test_life_of_a_cluster(engines: Engines) -> None:
         query(writer, "CREATE TABLE t (n INT PRIMARY KEY)")
         for number in range(50):
             query(writer, f"INSERT INTO t VALUES ({number})")
-    engines.wait_for(lambda: rows(engines, 1) == 50)
+    shows(engines, 1, 50)
     with connect(engines, 1) as reader, pytest.raises(pymysql.MySQLError, match="read-only"):
         query(reader, "INSERT INTO t VALUES (99)")
-    os.kill(actual.nodes[0].pid, signal.SIGKILL)
+    killed(actual.nodes[0].pid)
     began = time.monotonic()
     with connect(engines, 0) as writer:
         assert query(writer, "SELECT COUNT(*) FROM t") == ((50,),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import pytest
 
 from fogbank.engines.spec import Cluster, Fork, Node
 
-from .house import Engines, need_mariadb
+from .house import Engines, killed, need_mariadb
 from .test_mariadb_databases import connect, maria, query
 
 TWO = (Node("n1", "a"), Node("n2", "b"))
@@ -101,7 +100,7 @@ def test_followers(engines: Engines) -> None:
     engines.converge(follower(42))
     assert read(engines, 43) == [1, 2]
     actual = engines.on_loop(lambda: engines.databases.look("near"))
-    os.kill(next(node.pid for node in actual.nodes if node.writes), signal.SIGKILL)
+    killed(next(node.pid for node in actual.nodes if node.writes))
     write(engines, 40, 3)
     shows(engines, 43, 1, 2, 3)
     engines.converge(follower(42, nodes=()))

@@ -29,7 +29,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     house.close()
 
 
-def until(look: Callable[[], Any], seconds: float = 30) -> Any:
+def until(look: Callable[[], Any], seconds: float = 120) -> Any:
     """What a look gives once it gives something."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -72,7 +72,7 @@ def put(rds: Any, name: str, value: str, method: str = "immediate") -> None:
 
 def sql(rds: Any, statement: str, host: str = "", **more: Any) -> Any:
     where = host or rds.describe_db_clusters(DBClusterIdentifier="c")["DBClusters"][0]["Endpoint"]
-    given = {"host": where, "port": 5432, "user": "boss", "password": WORD, "dbname": "shop", "connect_timeout": 10, "autocommit": True}
+    given = {"host": where, "port": 5432, "user": "boss", "password": WORD, "dbname": "shop", "connect_timeout": 60, "autocommit": True}
     with psycopg.connect(**{**given, **more}) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchone()[0] if cursor.description else None  # type: ignore[index]
@@ -102,8 +102,11 @@ def test_log_files_are_the_engines(rds: Any) -> None:
     names = [one["LogFileName"] for one in rds.describe_db_log_files(DBInstanceIdentifier="i")["DescribeDBLogFiles"]]
     assert names
     assert all(name.startswith("error/postgresql.log") for name in names)
-    text = "".join(rds.download_db_log_file_portion(DBInstanceIdentifier="i", LogFileName=name)["LogFileData"] for name in names)
-    assert "ready to accept connections" in text
+
+    def text() -> str:
+        return "".join(rds.download_db_log_file_portion(DBInstanceIdentifier="i", LogFileName=name)["LogFileData"] for name in names)
+
+    until(lambda: "ready to accept connections" in text())  # (the server writes it when it gets to it)
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +155,12 @@ def test_a_proxy_is_measured(cloud: Cloud, rds: Any, proxy: str) -> None:
     watch, by = cloud.client("cloudwatch"), [{"Name": "ProxyName", "Value": "p"}]
 
     def received() -> float:
+        tried(lambda: sql(rds, "select 1", proxy))  # (its address may have to open first)
         cloud.advance(60)
         span = {"StartTime": cloud.now_ms / 1000 - 3600, "EndTime": cloud.now_ms / 1000 + 60, "Period": 3600, "Statistics": ["Sum"]}
         found = watch.get_metric_statistics(Namespace="AWS/RDS", MetricName="ClientConnectionsReceived", Dimensions=by, **span)
         return sum(point["Sum"] for point in found["Datapoints"])
 
-    tried(lambda: sql(rds, "select 1", proxy))
     assert until(received) >= 1
 
 
@@ -218,11 +221,11 @@ def test_mariadb_in_mysqls_place(cloud: Cloud, rds: Any) -> None:
     account = {"MasterUsername": "boss", "MasterUserPassword": WORD, "DatabaseName": "shop"}
     rds.create_db_cluster(DBClusterIdentifier="m", Engine="aurora-mysql", **account, **name)
     rds.create_db_instance(DBInstanceIdentifier="mi", DBClusterIdentifier="m", Engine="aurora-mysql", DBInstanceClass="db.r6g.large")
-    described = until(lambda: ready(rds, "mi"), 60)
+    described = until(lambda: ready(rds, "mi"))
 
     def asked(statement: str, **more: Any) -> Any:
         where = {"host": described["Endpoint"]["Address"], "port": 3306, "user": "boss", "password": WORD, "database": "shop"}
-        connection = pymysql.connect(**where, connect_timeout=10, **more)
+        connection = pymysql.connect(**where, connect_timeout=60, **more)
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchone()[0]

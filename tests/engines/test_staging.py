@@ -35,7 +35,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     house.close()
 
 
-def until(look: Callable[[], Any], seconds: float = 60) -> Any:
+def until(look: Callable[[], Any], seconds: float = 120) -> Any:
     """What a look gives once it gives something."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -72,7 +72,7 @@ def make(rds: Any, name: str) -> None:
 
 def sql(rds: Any, name: str, statement: str) -> Any:
     where = {"host": described(rds, name)["Endpoint"], "port": 5432, "user": "boss", "password": WORD, "dbname": "shop"}
-    with psycopg.connect(**where, connect_timeout=20, autocommit=True) as connection:
+    with psycopg.connect(**where, connect_timeout=60, autocommit=True) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchone()[0] if cursor.description else None  # type: ignore[index]
 
@@ -101,7 +101,7 @@ def restored(rds: Any, source: str, name: str, at_ms: int) -> None:
 
 
 def on_loop(cloud: Cloud, work: Any) -> Any:
-    return asyncio.run_coroutine_threadsafe(work, cloud.house.loop).result(60)
+    return asyncio.run_coroutine_threadsafe(work, cloud.house.loop).result(120)
 
 
 def age(cloud: Cloud, volume: Any) -> None:

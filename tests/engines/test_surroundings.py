@@ -63,7 +63,7 @@ def nodes(cloud: Cloud) -> dict[str, str]:
 
 @contextmanager
 def connected(host: str, database: str = "shop", user: str = "boss") -> Iterator[Any]:
-    with psycopg.connect(host=host, user=user, password=WORD, dbname=database, connect_timeout=20, autocommit=True) as connection:
+    with psycopg.connect(host=host, user=user, password=WORD, dbname=database, connect_timeout=60, autocommit=True) as connection:
         yield connection
 
 
@@ -214,7 +214,7 @@ def test_stopped_endpoints_are_closed(cloud: Cloud, nodes: dict[str, str]) -> No
         cloud.settle(60)
     for host in nodes.values():
         with pytest.raises(psycopg.OperationalError, match=r"refused|closed"):
-            psycopg.connect(host=host, user="boss", password=WORD, dbname="shop", connect_timeout=20)
+            psycopg.connect(host=host, user="boss", password=WORD, dbname="shop", connect_timeout=60)
     rds.start_db_cluster(DBClusterIdentifier="sales")
     for name, host in there(cloud, "one", "two").items():
         with connected(host) as connection:
@@ -228,7 +228,7 @@ def test_a_mysql_connection_is_killed(cloud: Cloud) -> None:
     host = aurora(cloud, "my", "aurora-mysql", "my-one")["my-one"]
 
     def opened(user: str = "boss") -> Any:
-        return pymysql.connect(host=host, port=3306, user=user, password=WORD, connect_timeout=20, autocommit=True)
+        return pymysql.connect(host=host, port=3306, user=user, password=WORD, connect_timeout=60, autocommit=True)
 
     with opened() as boss, boss.cursor() as cursor:
         cursor.execute(f"create user clerk identified by '{WORD}'")

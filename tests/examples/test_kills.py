@@ -164,6 +164,9 @@ def test_killed_again_and_again(victim: Victim, tmp_path: Path, size: tuple[int,
             assert attributes["ApproximateNumberOfMessages"] == "0", name
     assert control.ask(victim.process.endpoint, "GET", "/dead-letters")["letters"] == []
     victim.process.stop()
+    end = time.monotonic() + 60
+    while sandboxed(tmp_path) and time.monotonic() < end:
+        time.sleep(0.05)
     assert sandboxed(tmp_path) == []
 
 

@@ -24,7 +24,7 @@ class Answer(NamedTuple):
 class Raw:
     """A connection. Reads answers by their Content-Length."""
 
-    def __init__(self, endpoint: str, timeout_s: float = 20) -> None:
+    def __init__(self, endpoint: str, timeout_s: float = 60) -> None:
         parts = urlsplit(endpoint)
         self.socket = socket.create_connection((parts.hostname or "localhost", parts.port or 80), timeout=timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .raw import Raw, ask, connected, head, request, signed
@@ -31,7 +31,7 @@ def kept(cloud: Any) -> list[str]:
 
 def vanished(spool: Any) -> bool:
     """The spool folder is empty, or soon is: threads finish what they are at."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while spool() and time.monotonic() < end:
         time.sleep(0.01)
     return not spool()
@@ -191,7 +191,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(cloud: Any, bucket: str, spool
         else:
             content = unsigned_trailer(cloud, LARGE, aws_chunked(LARGE, sha256_trailer(LARGE)))
         raw.send(content[:-20])
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while not spool() and time.monotonic() < end:
             time.sleep(0.01)
         assert spool()
@@ -199,7 +199,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(cloud: Any, bucket: str, spool
     assert kept(cloud) == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     size=st.sampled_from([0, 1, 1000, 70_000, 200_000]),
     chunks=st.lists(st.integers(1, 100_000), min_size=1, max_size=4),
@@ -334,6 +334,6 @@ def test_a_client_that_does_not_read_does_not_stop_others(cloud: Any, raw: Raw, 
     began = time.monotonic()
     for _ in range(20):
         assert raw.send(request(cloud.endpoint, "GET", "/bucket/missing")).answer().status == 404
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     lazy.close()
     assert stored(cloud) == LARGE * 40

@@ -30,7 +30,7 @@ def test_a_long_poll_ends(house: House) -> None:
     while not house.on_loop(lambda: bool(cloud.inner._timed)):
         polling.join(0.001)
     cloud.close()
-    polling.join(10)
+    polling.join(60)
     assert len(seen) == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fogbank.gateway.message import BadRequest, Dechunker, body_length, read_head
@@ -28,7 +28,7 @@ TOKENS = [
 ANYTHING = st.one_of(
     st.binary(max_size=200), st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=3)), max_size=40).map(b"".join)
 )
-SETTINGS = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=120)
 
 
 def survives(cloud: Any, content: bytes) -> bytes:

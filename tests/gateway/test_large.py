@@ -185,7 +185,7 @@ def test_ten_uploads_at_once_in_constant_memory(server: Process) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(300)
         connections = []
         for number in range(10):
             raw = Raw(server.endpoint)

@@ -35,7 +35,7 @@ def consumer(cloud: Any) -> str:
 
 def subscribe(cloud: Any, consumer: str, **headers: str) -> http.client.HTTPConnection:
     """A connection on which a subscription has been asked for."""
-    connection = http.client.HTTPConnection(urlsplit(cloud.endpoint).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(cloud.endpoint).netloc, timeout=60)
     _ask(cloud, connection, consumer, headers)
     return connection
 

@@ -38,7 +38,7 @@ class Hostile(NamedTuple):
 
     name: str
     check: Callable[[Result], None]
-    after: float = 5
+    after: float = 60
     memory: int = 256
     tmp: int = 16
     cpus: float = 2.0
@@ -62,7 +62,7 @@ def out_of_memory_or_denied(result: Result) -> None:
 
 def killed(result: Result) -> None:
     assert (result.signal, result.why) == (9, "killed"), result
-    assert result.seconds < 5
+    assert result.seconds < 30
 
 
 def at_most(name: str, bound: int) -> Callable[[Result], None]:
@@ -86,7 +86,7 @@ def sees_only_itself(result: Result) -> None:
 
 def ends_itself(result: Result) -> None:
     assert (result.code, result.signal) == (0, None), result
-    assert result.seconds < 4
+    assert result.seconds < 50
 
 
 def still_there(result: Result) -> None:
@@ -95,7 +95,7 @@ def still_there(result: Result) -> None:
 
 
 def frugal(result: Result) -> None:
-    assert result.cpu_ms < 700, result
+    assert result.cpu_ms < 2000 + 250 * result.seconds, result  # without a limit it would be up to 8000
 
 
 def blocked(result: Result) -> None:
@@ -143,7 +143,7 @@ HOSTILE = (
     Hostile("signal_proof_loop", killed, after=0.4, cpus=0.5),
     Hostile("daemon", ends_itself),
     Hostile("open_files", at_most("files", 64)),
-    Hostile("processor_hog", frugal, after=1.2, cpus=0.25),
+    Hostile("processor_hog", frugal, after=4, cpus=0.25),
     Hostile("output_flood", blocked, after=0.6, read=False),
 )
 

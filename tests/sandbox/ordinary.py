@@ -63,7 +63,7 @@ def function(key: str, files: dict[str, str], **members: Any) -> Any:
         "layers": (),
         "environment": {},
         "memory_mb": 256,
-        "timeout_ms": 10_000,
+        "timeout_ms": 30_000,
         "tmp_mb": 16,
         "log_group": "/aws/lambda/f",
     }
@@ -80,7 +80,7 @@ async def main(node: str) -> None:
         async def invoke(of: Any, event: Any) -> list[Any]:
             over = asyncio.get_running_loop().create_future()
             workshop.invoke(of, Invocation("r", json.dumps(event).encode(), Credentials("A", "S", "T", 1 << 50)), over.set_result)
-            outcome = await asyncio.wait_for(over, 30)
+            outcome = await asyncio.wait_for(over, 90)
             return [outcome.payload.decode(), outcome.error_type, outcome.refused, outcome.cold]
 
         who = function("who", {"app.py": WHO})

@@ -71,6 +71,6 @@ def interpreter(who: str) -> str:
 def _run(who: str, command: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
     other = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if who == "user" and os.geteuid() == 0 else {}
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=100, cwd="/", **other, **more)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd="/", **other, **more)
     except PermissionError:
         return subprocess.CompletedProcess(command, 1)

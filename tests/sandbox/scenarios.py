@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -54,6 +55,15 @@ async def output(box: Box, until: bytes = b"") -> str:
             return text.decode()
 
 
+def printed(box: Box) -> int:
+    """How many bytes are there now."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while piece := os.read(box.output, 1 << 20):
+            count += len(piece)
+    return count
+
+
 async def run(driver: Namespaces, spec: Spec) -> tuple[str, Ended]:
     box = await driver.start(spec)
     text = await output(box)
@@ -95,8 +105,8 @@ async def what_python_does_at_its_end_is_done(driver: Namespaces, folder: Path) 
     code = (
         "import atexit, threading, time\n"
         "atexit.register(print, 'last')\n"
-        "threading.Thread(target=lambda: (time.sleep(0.05), print('thread'))).start()\n"
-        "print('main')"
+        "print('main')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.05), print('thread'))).start()"
     )
     for zygote in (WARM, None):
         text, _ = await run(driver, python(folder, code, zygote))
@@ -113,7 +123,7 @@ async def unbuffered_output_comes_at_once(driver: Namespaces, folder: Path) -> N
         box = await driver.start(
             python(folder, "import time; print('a', end=''); time.sleep(60)", zygote, environment={"PYTHONUNBUFFERED": "1"})
         )
-        assert await asyncio.wait_for(output(box, b"a"), 5) == "a"
+        assert await asyncio.wait_for(output(box, b"a"), 30) == "a"
         box.kill()
         assert await box.ended() == Ended(None, signal.SIGKILL, "killed")
 
@@ -144,12 +154,12 @@ async def sockets_are_listened_on_inside(driver: Namespaces, folder: Path) -> No
     addresses = (("127.0.0.1", 4566), ("169.254.169.254", 80), ("::1", 4566))
     code = (
         f"import socket\nfor address in {addresses!r}:\n"
-        "    s = socket.create_connection(address, 2); s.sendall(b'who'); print(s.recv(100).decode())"
+        "    s = socket.create_connection(address, 30); s.sendall(b'who'); print(s.recv(100).decode())"
     )
     box = await driver.start(python(folder, code, listen=addresses))
     loop = asyncio.get_running_loop()
     for name, listener in enumerate(box.listeners):
-        connection, _ = await asyncio.wait_for(loop.sock_accept(listener), 5)
+        connection, _ = await asyncio.wait_for(loop.sock_accept(listener), 30)
         assert await loop.sock_recv(connection, 10) == b"who"
         await loop.sock_sendall(connection, b"listener %d" % name)
         connection.close()
@@ -187,20 +197,13 @@ async def a_paused_box_stands_still(driver: Namespaces, folder: Path) -> None:
     box = await driver.start(shell("while :; do echo x; done & while :; do echo y; done"))
     await output(box, b"x")
     box.pause()
-    await asyncio.sleep(0.1)
-    with contextlib.suppress(BlockingIOError):
-        while os.read(box.output, 1 << 20):
-            pass
-    await asyncio.sleep(0.1)
-    try:
-        assert not os.read(box.output, 10), "it went on"
-    except BlockingIOError:
-        pass
+    while printed(box):  # until it stands
+        await asyncio.sleep(0.1)
     box.resume()
-    assert await asyncio.wait_for(output(box, b"y"), 5)
+    assert await asyncio.wait_for(output(box, b"y"), 30)
     box.pause()
     box.kill()
-    assert await asyncio.wait_for(box.ended(), 5) == Ended(None, signal.SIGKILL, "killed")
+    assert await asyncio.wait_for(box.ended(), 30) == Ended(None, signal.SIGKILL, "killed")
 
 
 async def what_is_used_is_told(driver: Namespaces, folder: Path) -> None:
@@ -210,11 +213,15 @@ async def what_is_used_is_told(driver: Namespaces, folder: Path) -> None:
         "open('/tmp/x', 'wb').write(bytes(8 << 20))\n"
         "end = time.process_time() + 0.15\n"
         "while time.process_time() < end: pass\n"
-        "os.write(1, b'now'); time.sleep(0.2)"
+        "os.write(1, b'now')\n"
+        "while not os.path.exists('/task/go'): time.sleep(0.01)"
     )
-    box = await driver.start(python(folder, code))
+    spec = python(folder, code)
+    box = await driver.start(spec)
     await output(box, b"now")
     used = box.usage()
+    await asyncio.sleep(1)  # what no cgroup counts is looked at now and then
+    (spec.mounts[-1].source / "go").touch()
     assert 40 << 20 <= used.memory_bytes < 60 << 20, used
     assert used.peak_memory_bytes >= used.memory_bytes
     assert 120 <= used.cpu_ms < 400, used
@@ -235,12 +242,13 @@ async def files_in_tmp_are_not_memory(driver: Namespaces, folder: Path) -> None:
 
 
 async def a_processor_share_holds_for_the_group(driver: Namespaces, folder: Path) -> None:
+    began = time.monotonic()
     box = await driver.start(shell("for i in 1 2 3; do while :; do :; done & done; wait", limits=LIMITS._replace(cpus=0.2)))
     await asyncio.sleep(1)
-    used = box.usage().cpu_ms
+    # Without cgroups a box can be ahead of its share for a moment, and pays for it later.
+    await until(lambda: 80 < box.usage().cpu_ms < 250 + 200 * (time.monotonic() - began))
     box.kill()
     await box.ended()
-    assert 80 < used < 450, used
 
 
 async def many_at_once(driver: Namespaces, folder: Path) -> None:
@@ -275,7 +283,7 @@ async def the_warden_is_killed(driver: Namespaces, folder: Path) -> None:
     await asyncio.sleep(0.02)
     assert other._process
     other._process.kill()
-    assert await asyncio.wait_for(box.ended(), 5) == Ended(None, signal.SIGKILL, "killed")
+    assert await asyncio.wait_for(box.ended(), 30) == Ended(None, signal.SIGKILL, "killed")
     await until(lambda: not sleepers(1001))
     assert (await run(other, shell("echo again")))[0] == "again\n"
     await other.close()
@@ -295,11 +303,12 @@ async def the_server_is_killed(driver: Namespaces, folder: Path) -> None:
     server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert server.stdout
     warden = int(await asyncio.to_thread(server.stdout.readline))
-    assert sleepers(1002)
+    await until(lambda: sleepers(1002))
     server.kill()
     server.wait()
     await until(lambda: not sleepers(1002) and not alive(warden))
-    assert not [*Path("/sys/fs/cgroup").glob(f"**/fogbank-{warden}-*")]
+    # (Others' folders come and go meanwhile, which a glob does not take.)
+    assert not [name for _, below, _ in os.walk("/sys/fs/cgroup") for name in below if name.startswith(f"fogbank-{warden}-")]
 
 
 async def closing_ends_all(driver: Namespaces, folder: Path) -> None:
@@ -319,7 +328,7 @@ def alive(pid: int) -> bool:
 
 def own(seconds: int) -> int:
     """Others may run the same at the same time."""
-    return seconds + os.getuid() * 10
+    return seconds + os.getpid() * 10
 
 
 def sleepers(seconds: int) -> list[str]:
@@ -331,12 +340,11 @@ def sleepers(seconds: int) -> list[str]:
     return found
 
 
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if true():
-            return
+async def until(true: Callable[[], Any]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, "it never came"
         await asyncio.sleep(0.005)
-    raise AssertionError("it never came")
 
 
 PARAMETERS = ["driver", "folder"]
@@ -352,7 +360,7 @@ async def main() -> None:
             mine.mkdir()
             Path(folder).chmod(0o755)
             try:
-                await asyncio.wait_for(work(driver, mine), 20)
+                await asyncio.wait_for(work(driver, mine), 90)
                 told[name] = ""
             except BaseException:
                 told[name] = traceback.format_exc()

@@ -51,7 +51,7 @@ def function(files: Mapping[str, str | bytes] | Path, **members: Any) -> Functio
         "layers": (),
         "environment": {},
         "memory_mb": 1769,
-        "timeout_ms": 5000,
+        "timeout_ms": 30_000,
         "tmp_mb": 512,
         "log_group": "/aws/lambda/tried",
     }
@@ -94,7 +94,7 @@ class Shop:
 
     def run(self, awaited: Any) -> Any:
         async def limited() -> Any:
-            return await asyncio.wait_for(awaited, 30)
+            return await asyncio.wait_for(awaited, 90)
 
         return self.loop.run_until_complete(limited())
 

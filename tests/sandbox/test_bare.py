@@ -17,7 +17,7 @@ from fogbank.sandbox.bare import Bare
 from fogbank.sandbox.box import Box, CannotStart, Ended, Limits, Mount, Spec
 from fogbank.sandbox.outside import renamed
 
-from .scenarios import alive
+from .scenarios import alive, until
 
 LIMITS = Limits(64 << 20, 1.0, 1 << 20, 64, 64)
 
@@ -100,12 +100,7 @@ def test_limits_and_ends() -> None:
         box.resume()
         box.kill()
         assert await box.ended() == Ended(None, signal.SIGKILL, "killed")
-        for _ in range(500):
-            if sys.platform != "linux" or not alive(child):
-                break
-            await asyncio.sleep(0.002)
-        else:
-            raise AssertionError("its child lives")
+        await until(lambda: sys.platform != "linux" or not alive(child))
         os.close(box.output)
         box = await bare.start(Spec(("/no/such/program",), {}, LIMITS))
         assert "No such file" in await output(box)

@@ -19,6 +19,7 @@ from fogbank.sandbox.box import CannotStart, Ended, Limits, Mount, Spec
 from fogbank.sandbox.engine import Engine, in_bytes
 from fogbank.sandbox.function import Function
 
+from .scenarios import until
 from .shop import Shop, function
 
 ENGINE = """#!{python}
@@ -184,10 +185,7 @@ def test_usage_is_told_the_next_time(tmp_path: Path) -> None:
     async def work() -> None:
         box = await engine(tmp_path, "false 137", forever=True).start(SPEC)
         assert box.usage().memory_bytes == 0
-        for _ in range(500):
-            if box.usage().memory_bytes:
-                break
-            await asyncio.sleep(0.01)
+        await until(lambda: box.usage().memory_bytes)
         assert box.usage().memory_bytes == int(12.5 * (1 << 20))
         box.kill()
         await box.ended()

@@ -156,7 +156,7 @@ def test_floods(attack: str, shop: Shop, bystander: Any) -> None:
     problems: list[Any] = []
     shop.loop.set_exception_handler(lambda loop, context: problems.append(context))
     members = {"log_format": "JSON", "application_log_level": "WARN"} if attack == "printed_documents" else {}
-    attacker = python(PROGRAM, timeout_ms=6000, **members)
+    attacker = python(PROGRAM, timeout_ms=12_000, **members)
     before = resident()
     delays: list[float] = []
 
@@ -182,7 +182,7 @@ def test_floods(attack: str, shop: Shop, bystander: Any) -> None:
     assert most - before < 80 << 20
     delays.sort()
     assert delays[len(delays) // 2] < 0.1 + 10 * undisturbed, (delays[len(delays) // 2], delays[-1])
-    assert delays[-1] < 4.0 + 50 * undisturbed, delays[-5:]
+    assert delays[-1] < 10.0 + 50 * undisturbed, delays[-5:]
     assert shop.invoke(bystander).payload == b"{}"
 
 
@@ -203,7 +203,7 @@ kept = []
 
 def asking():
     one = socket.create_connection((HOST, int(PORT)))
-    one.settimeout(1)
+    one.settimeout(25)
     one.sendall(b"GET " + ROOT + b"next HTTP/1.1\\r\\n\\r\\n")
     kept.append(one)
     return one
@@ -229,31 +229,42 @@ def test_two_runtimes_race(shop: Shop) -> None:
     assert (again.cold, json.loads(again.payload)[0]) == (False, "again")
 
 
-def test_a_runtime_that_hangs_up_while_it_waits(shop: Shop) -> None:
+def test_a_runtime_that_hangs_up_while_it_waits(shop: Shop, monkeypatch: Any) -> None:
     """The event waits until it asks again, or for its timeout: nobody else's loop hears of it."""
     source = """#!/usr/bin/python3
-import http.client, os, time
+import http.client, os, select, time
+silent = lambda: os.path.exists("/var/task/silent")
 def ask(method, path, body=None):
-    connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"], timeout=0.2)
-    try:
-        connection.request(method, "/2018-06-01/runtime/invocation/" + path, body)
-        answer = connection.getresponse()
-        answer.read()
-        return answer.getheader("Lambda-Runtime-Aws-Request-Id")
-    except OSError:
-        return None
+    connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    connection.request(method, "/2018-06-01/runtime/invocation/" + path, body)
+    while not select.select([connection.sock], [], [], 0.01)[0]:
+        if silent():
+            connection.close()
+            return None
+    answer = connection.getresponse()
+    answer.read()
+    return answer.getheader("Lambda-Runtime-Aws-Request-Id")
 while True:
+    while silent(): time.sleep(0.01)
     at = ask("GET", "next")
     if at: ask("POST", at + "/response", "1")
-    else: time.sleep(0.3)
 """
     from .shop import function
 
+    monkeypatch.setattr("fogbank.sandbox.workshop._PAUSED_AFTER_S", 60.0)
     hanging = function({"bootstrap": source}, runtime="provided.al2023")
-    for _ in range(6):
-        outcome = shop.invoke(hanging)
-        assert (outcome.payload, outcome.error) == (b"1", "")
-        shop.run(asyncio.sleep(0.17))
+    assert shop.invoke(hanging).payload == b"1"
+    silent = shop.workshop.shelf.code(hanging.code) / "silent"
+    [environment] = shop.workshop._pools[hanging.key].idle
+    for _ in range(3):
+        silent.touch()
+        shop.until(lambda: environment._runtime is None)
+        waiting = shop.begin(hanging)
+        shop.run(asyncio.sleep(0.1))
+        assert not waiting.done()
+        silent.unlink()
+        outcome = shop.run(waiting)
+        assert (outcome.payload, outcome.error, outcome.cold) == (b"1", "", False)
 
 
 def test_an_answer_that_is_cut_off(shop: Shop) -> None:

@@ -85,7 +85,7 @@ class Cloud:
 
     def make(self, name: str, source: str, **files: str) -> None:
         code = {"ZipFile": packed({"index.py": source, **files})}
-        settings = {"Runtime": RUNTIME, "Handler": "index.handler", "Timeout": 4, "MemorySize": 128}
+        settings = {"Runtime": RUNTIME, "Handler": "index.handler", "Timeout": 8, "MemorySize": 128}
         self.functions.create_function(FunctionName=name, Role=self.role, Code=code, **settings)
 
     def invoke(self, name: str, event: Any = None) -> tuple[Any, str]:
@@ -106,7 +106,7 @@ def _born(pid: int) -> str:
 
 def left(processes: dict[int, str]) -> list[int]:
     """Which are still there after a moment."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while (there := [pid for pid, born in processes.items() if _born(pid) == born]) and time.monotonic() < end:
         time.sleep(0.01)
     return there
@@ -135,7 +135,7 @@ def test_hostile_functions(cloud: Cloud, tmp_path: Path) -> None:
         while not all(one.done() for one in over.values()):
             began = time.monotonic()
             assert cloud.invoke("bystander", 1) == (1, "")
-            assert time.monotonic() - began < 3.5
+            assert time.monotonic() - began < 7.5
             time.sleep(0.02)
     for attack, one in over.items():
         said, error = one.result()
@@ -177,7 +177,7 @@ def test_a_killed_cloud_leaves_nothing(cloud: Cloud, tmp_path: Path) -> None:
     cloud.functions.update_function_configuration(FunctionName="f", Timeout=60)
     with ThreadPoolExecutor(3) as pool:
         busy = [pool.submit(cloud.invoke, "f", 50) for _ in range(3)]
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while len(there := cloud.processes()) < 9 and time.monotonic() < end:  # three programs, each under its pid 1, and who made them
             time.sleep(0.02)
         assert len(there) >= 9

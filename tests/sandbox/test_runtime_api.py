@@ -54,7 +54,7 @@ while True:
         arn="arn:aws:lambda:eu-west-1:123456789012:function:tried:live",
     )
     headers, now_ms = json.loads(outcome.payload)
-    assert 0 < int(headers.pop("Lambda-Runtime-Deadline-Ms")) - now_ms <= 5000
+    assert 0 < int(headers.pop("Lambda-Runtime-Deadline-Ms")) - now_ms <= 30_000
     assert headers == {
         "Content-Type": "application/json",
         "Content-Length": "2",

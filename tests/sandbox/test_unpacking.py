@@ -144,8 +144,7 @@ def test_what_is_run_stays_on_the_shelf(tmp_path: Path, monkeypatch: pytest.Monk
         source = json.loads(shop.invoke(one).payload)
         assert shop.invoke(two).payload == b"2"
         assert json.loads(shop.invoke(one).payload) == source
-        shop.until(lambda: not shop.workshop.counts()[one.key].idle)
-        shop.until(lambda: not shop.workshop.counts()[two.key].idle)
+        shop.until(lambda: not any(shop.workshop._pools[each.key].held for each in (one, two)))
         shop.run(asyncio.sleep(0.4))
         other = python("def handler(e, c): return 3\n")
         assert shop.invoke(other).payload == b"3"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import socket
 import time
@@ -35,7 +36,10 @@ def own() -> Iterator[Shop]:
 def test_report(shop: Shop) -> None:
     """REPORT has AWS's figures; a cold start's initialisation is shown and billed."""
     reporting = python("import time\ntime.sleep(0.05)\ndef handler(event, context): time.sleep(0.02)")
-    cold, warm = shop.invoke(reporting, request_id="r"), shop.invoke(reporting, request_id="r")
+    began = time.monotonic()
+    cold = shop.invoke(reporting, request_id="r")
+    took_ms = (time.monotonic() - began) * 1000
+    warm = shop.invoke(reporting, request_id="r")
     said = re.fullmatch(
         rb"START RequestId: r Version: \$LATEST\nEND RequestId: r\n"
         rb"REPORT RequestId: r\tDuration: ([\d.]+) ms\tBilled Duration: (\d+) ms\tMemory Size: 1769 MB\tMax Memory Used: (\d+) MB"
@@ -44,9 +48,10 @@ def test_report(shop: Shop) -> None:
     )
     assert said
     duration, billed, memory, init = map(float, said.groups())
-    assert 20 <= duration < 200
+    assert duration >= 20
     assert init >= 50
-    assert billed - 1 <= duration + init <= billed
+    assert duration + init <= took_ms + 0.01  # (they are rounded to hundredths)
+    assert billed - 1.01 <= duration + init <= billed + 0.01
     assert 1 < memory < 100
     assert b"Init Duration" not in warm.log
     assert (cold.billed_ms, cold.cold, warm.cold) == (billed, True, False)
@@ -58,8 +63,9 @@ def test_billing_in_hundreds() -> None:
     opened = Shop(billing_ms=100)
     outcome = opened.invoke(python("import time\ntime.sleep(0.1)\ndef handler(event, context): time.sleep(0.01)"))
     opened.close()
-    assert outcome.billed_ms == 100
-    assert b"\tBilled Duration: 100 ms\t" in outcome.log
+    assert outcome.init_ms >= 100
+    assert outcome.billed_ms == math.ceil(outcome.duration_ms / 100) * 100
+    assert b"\tBilled Duration: %d ms\t" % outcome.billed_ms in outcome.log
 
 
 def test_trace_line(shop: Shop) -> None:
@@ -72,8 +78,8 @@ def test_timeout(shop: Shop) -> None:
     """At the timeout the environment is ended, to the millisecond, and the next invocation begins anew."""
     slow = python(SLEEPER, timeout_ms=300)
     began = time.monotonic()
-    outcome = shop.invoke(slow, b"10", request_id="r")
-    assert 0.3 <= time.monotonic() - began < 5
+    outcome = shop.invoke(slow, b"60", request_id="r")
+    assert 0.3 <= time.monotonic() - began < 50
     assert outcome.timed_out
     assert json.loads(outcome.payload) == {
         "errorType": "Sandbox.Timedout",
@@ -110,7 +116,9 @@ def test_memory(shop: Shop) -> None:
     """The function's memory is a limit that holds, for all its processes together."""
     if shop.workshop.driver.missing:
         pytest.skip(shop.workshop.driver.missing[0])
-    hog = python("def handler(event, context):\n  x = bytearray(event << 20)\n  return len(x)", memory_mb=128)
+    hog = python(
+        "import time\ndef handler(event, context):\n  x = bytearray(event << 20)\n  time.sleep(event // 25)\n  return len(x)", memory_mb=128
+    )
     assert shop.invoke(hog, b"20").payload == str(20 << 20).encode()
     outcome = shop.invoke(hog, b"300", request_id="r")
     assert json.loads(outcome.payload)["errorMessage"] == "RequestId: r Error: Runtime exited with error: signal: killed"
@@ -154,10 +162,10 @@ def test_beginning_that_takes_too_long(shop: Shop, monkeypatch: pytest.MonkeyPat
     """After ten seconds the initialisation is broken off, and tried again within the function's timeout."""
     monkeypatch.setattr("fogbank.sandbox.environment.INIT_S", 0.2)
     slow = python(
-        "import time\ntime.sleep(0.4)\ndef handler(event, context): return context.get_remaining_time_in_millis()", timeout_ms=2000
+        "import time\ntime.sleep(0.4)\ndef handler(event, context): return context.get_remaining_time_in_millis()", timeout_ms=30_000
     )
     outcome = shop.invoke(slow)
-    assert int(outcome.payload) < 1650
+    assert int(outcome.payload) < 29_650
     assert outcome.duration_ms > 400
     assert any(re.fullmatch(r"INIT_REPORT Init Duration: [\d.]+ ms\tPhase: init\tStatus: timeout", line) for line in shop.lines(slow))
     never = python("import time\ntime.sleep(9)", timeout_ms=300)
@@ -168,9 +176,11 @@ def test_beginning_that_takes_too_long(shop: Shop, monkeypatch: pytest.MonkeyPat
 
 def test_as_many_as_needed(own: Shop) -> None:
     """Invocations at one time have an environment each; afterwards these are used again."""
-    slow = python(SLEEPER)
+    slow = python("import os, time\ndef handler(event, context):\n  while event and not os.path.exists('/var/task/go'): time.sleep(0.01)")
     every = [own.begin(slow, b"1") for _ in range(12)]
     assert own.workshop.busy(slow.key) == 12
+    own.until(lambda: own.workshop.counts()[slow.key] == Counts(busy=12))
+    (own.workshop.shelf.code(slow.code) / "go").touch()
     outcomes = [own.run(one) for one in every]
     assert len({outcome.log_stream for outcome in outcomes}) == 12
     assert own.workshop.counts()[slow.key] == Counts(idle=12)
@@ -253,11 +263,11 @@ def handler(event, context): return count
     counting = python(source)
     own.invoke(counting)
     own.until(lambda: own.workshop._pools[counting.key].idle[0].paused)
-    before = int(own.invoke(counting).payload)
+    before, began = int(own.invoke(counting).payload), time.monotonic()
     own.until(lambda: own.workshop._pools[counting.key].idle[0].paused)
-    began = time.monotonic()
-    own.until(lambda: time.monotonic() - began > 0.6)
-    assert int(own.invoke(counting).payload) - before < 45
+    ran_s = time.monotonic() - began
+    own.run(asyncio.sleep(2))
+    assert int(own.invoke(counting).payload) - before < 100 * ran_s + 100
 
 
 def test_hot_code(shop: Shop, tmp_path: Path) -> None:

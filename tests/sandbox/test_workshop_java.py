@@ -90,7 +90,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def java(classes: dict[str, bytes], handler: str, **members: Any) -> Function:
-    return function(classes, runtime=f"java{HERE}", handler=handler, **{"memory_mb": 512, "timeout_ms": 10_000, **members})
+    return function(classes, runtime=f"java{HERE}", handler=handler, **{"memory_mb": 512, "timeout_ms": 30_000, **members})
 
 
 def test_typed_handler(shop: Shop, classes: dict[str, bytes]) -> None:

@@ -63,9 +63,9 @@ def test_modules_by_package(shop: Shop) -> None:
 
 def test_callback_and_what_is_left_to_do(shop: Shop) -> None:
     """A callback's answer waits for an empty event loop, unless the context says otherwise."""
-    source = "exports.handler = (e, c, cb) => { c.callbackWaitsForEmptyEventLoop = e; setTimeout(() => {}, 300); cb(null, 1) }"
+    source = "exports.handler = (e, c, cb) => { c.callbackWaitsForEmptyEventLoop = e; setTimeout(() => {}, e ? 300 : 25000); cb(null, 1) }"
     assert shop.invoke(node(source), b"true").duration_ms >= 300
-    assert shop.invoke(node(source), b"false").duration_ms < 250
+    assert shop.invoke(node(source), b"false").duration_ms < 24_000
 
 
 def test_context(shop: Shop) -> None:
@@ -88,7 +88,7 @@ def test_context(shop: Shop) -> None:
         None,
         "Root=1",
     ]
-    assert 4000 < left <= 5000
+    assert 15_000 < left <= 30_000
 
 
 def failed(outcome: Outcome) -> tuple[str, str]:

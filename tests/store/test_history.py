@@ -186,4 +186,4 @@ class History(RuleBasedStateMachine):
 
 
 TestHistory = History.TestCase
-TestHistory.settings = settings(max_examples=50, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+TestHistory.settings = settings(max_examples=50, stateful_step_count=25, suppress_health_check=list(HealthCheck))

@@ -309,7 +309,7 @@ _FUZZED = [
 @pytest.mark.parametrize(
     ("service", "operation", "protocol", "sample"), _FUZZED, ids=[f"{each[0]}-{each[1]}-{each[2]}" for each in _FUZZED]
 )
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_bytes(service: str, operation: str, protocol: str, sample: bytes, data: st.DataObject) -> None:
     """Any bytes, and any damage to good ones, decode or are refused."""
@@ -321,7 +321,7 @@ def test_any_bytes(service: str, operation: str, protocol: str, sample: bytes, d
         codec(service, operation, protocol).decode(request(body, query), LABELS)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(
     method=st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "?"]),
     path=st.text(st.characters(codec="ascii"), max_size=30).map(lambda text: "/" + text),

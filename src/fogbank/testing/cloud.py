@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from fogbank.store.verify import problems
 
 T = TypeVar("T")
 ACCOUNT = "000000000000"
+_ports = count(os.getpid() * 7919)
 
 
 @lru_cache(1)
@@ -44,7 +46,7 @@ def boto(
     from botocore.config import Config
 
     merged = Config(
-        retries={"total_max_attempts": 1, "mode": "standard"}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=60
+        retries={"total_max_attempts": 1, "mode": "standard"}, s3={"addressing_style": "path"}, connect_timeout=60, read_timeout=60
     )
     if config:
         merged = merged.merge(Config(**config))
@@ -64,7 +66,7 @@ class House:
         self._count = 0
         self._thread = threading.Thread(target=self._run, name="fogbank", daemon=True)
         self._thread.start()
-        self._ready.wait(10)
+        self._ready.wait(60)
 
     def _run(self) -> None:
         self.loop = new_loop()
@@ -108,7 +110,7 @@ class Cloud:
                 return app.gateway.clouds[name]
             return await app.listen(name, "127.0.0.1", 0, seed=seed)
 
-        self.inner = asyncio.run_coroutine_threadsafe(open_it(), self.house.loop).result(10)
+        self.inner = asyncio.run_coroutine_threadsafe(open_it(), self.house.loop).result(60)
         self.endpoint: str = self.inner.endpoint
         self._clients: dict[Any, Any] = {}
         self.house.on_loop(self._freeze)
@@ -154,7 +156,7 @@ class Cloud:
         self.house.on_loop(move)
         self.settle()
 
-    def settle(self, timeout_s: float = 20) -> None:
+    def settle(self, timeout_s: float = 60) -> None:
         """Returns when nothing that is due is left to do, no work is under way, and all has been told."""
         end = time.monotonic() + timeout_s
         while not self.house.on_loop(self._at_rest):
@@ -197,7 +199,7 @@ class Process:
             stdout=subprocess.DEVNULL,
             env={k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
         )
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while True:
             try:
                 control.ask(self.endpoint, "GET", "/health", timeout_s=2)
@@ -225,13 +227,21 @@ class Process:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(60)
 
 
 def free_port() -> int:
+    """A port that nobody listens on, and that the kernel gives to nobody who asks for any (those are higher) before it is listened on.
+
+    No two calls of a process have the same; each process begins elsewhere.
+    """
     import socket
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    while True:
+        port = 10_000 + next(_ports) % 20_000
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port

@@ -72,7 +72,7 @@ class Server:
         """Stops it, and removes its folder."""
         atexit.unregister(self.close)
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
+        self._process.wait(60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -24,16 +24,16 @@ class Door:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._door = BackDoor("cluster-1", folder, self)  # type: ignore[arg-type]
-        asyncio.run_coroutine_threadsafe(self._door.open(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._door.open(), self._loop).result(60)
 
     async def ask(self, what: str, timeout_s: float, *, cluster: str, feature: str, call: dict[str, Any]) -> dict[str, Any]:
         self.calls.append((feature, call))
         return {"result": self.answer(call)}
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._door.close(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._door.close(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 @pytest.fixture(scope="module")

@@ -7,5 +7,5 @@ for _ in range(12):
         held = mmap.mmap(-1, 24 << 20)
         held.write(bytes(24 << 20))
         time.sleep(60)
-time.sleep(3)
+time.sleep(60)
 print("survived")

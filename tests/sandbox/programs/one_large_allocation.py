@@ -1,5 +1,5 @@
 import time
 
 held = bytearray(1 << 30)
-print("survived")
 time.sleep(60)
+print("survived")

@@ -135,7 +135,7 @@ def test_files_are_delivered(cloud: Any, trails: Any, trail: str) -> None:
     cloud.client("sqs").create_queue(QueueName="q")
     cloud.advance(301)
     (key,) = files(cloud)
-    assert key.startswith(f"AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/{datetime.now(UTC):%Y}")
+    assert key.startswith(f"AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/{datetime.fromtimestamp(cloud.now_ms / 1000, UTC):%Y}")
     assert "CreateQueue" in [r["eventName"] for r in read(cloud, key)["Records"]]
     trails.stop_logging(Name=trail)
     cloud.client("sqs").create_queue(QueueName="q2")

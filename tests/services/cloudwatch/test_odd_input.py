@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 MINUTE = timedelta(minutes=1)
@@ -100,7 +100,7 @@ FIELDS: dict[str, list[Any]] = {
 }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.fixed_dictionaries({}, optional={name: st.sampled_from(values) | st.sampled_from(ODD) for name, values in FIELDS.items()}))
 def test_widgets(cw: Any, put: Any, now: Any, widget: dict[str, Any]) -> None:
     """Any widget is a picture, or is refused."""

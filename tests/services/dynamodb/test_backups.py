@@ -351,12 +351,17 @@ def collect(cloud: Cloud) -> None:
     app = cloud.house.app
     cloud.house.on_loop(app.store.write)
     cloud.house.on_loop(app.store.rotate)
-    end = time.monotonic() + 20
-    while not cloud.house.on_loop(app.store.archived) and time.monotonic() < end:
-        time.sleep(0.01)
+    archived(cloud)
     kept = cloud.house.on_loop(lambda: app._kept_of(cloud.inner))
     assert cloud.house.on_loop(lambda: app.store.collect(app.store.sequence, cloud.now_ms, kept))
-    while not cloud.house.on_loop(app.store.archived) and time.monotonic() < end:
+    archived(cloud)
+
+
+def archived(cloud: Cloud) -> None:
+    """Returns when the archiver is idle."""
+    end = time.monotonic() + 60
+    while not cloud.house.on_loop(cloud.house.app.store.archived):
+        assert time.monotonic() < end
         time.sleep(0.01)
 
 

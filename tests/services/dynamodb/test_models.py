@@ -6,7 +6,7 @@ import itertools
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fogbank.testing.cloud import Cloud
@@ -36,7 +36,7 @@ def make(db: Any, cloud: Cloud) -> str:
     return name
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(writes, st.sampled_from(sorted(OPERATORS)), numbers, st.booleans(), st.integers(1, 4))
 def test_queries_are_those_of_a_dict(cloud: Any, changes: Any, operator: str, bound: Decimal, forward: bool, limit: int) -> None:
     """After any writes, the table and each index give, page by page, what a dict of the items would, in order."""
@@ -113,7 +113,7 @@ def act(table: str, model: Model, change: Any) -> dict[str, Any]:
     return {kind: part}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(steps, st.integers(0, 14), st.integers(1, 4), st.integers(1, 5), st.booleans())
 def test_indexes_are_never_behind(cloud: Any, changes: Any, added_at: int, limit: int, segments: int, forward: bool) -> None:
     """Puts, updates, deletes, transactions, and an index added meanwhile: queries and parallel scans give what a dict would."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .conftest import index, plain, wire
@@ -206,7 +206,7 @@ WRITES = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(writes=WRITES)
 def test_replicas_agree(cloud: Any, db: Any, make: Any, regions: dict[str, Any], writes: list[tuple[str, str, int | None, bool]]) -> None:
     """Whatever is written where, and however far replication has come in between, all replicas end with each item's last write.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fogbank.services.dynamodb.timeline import RECORDS
@@ -297,7 +297,7 @@ def test_permissions(db: Any, cloud: Any, streamed: Any) -> None:
 WRITES = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3) | st.none()), max_size=25)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(writes=WRITES)
 def test_a_stream_replayed_is_the_table(db: Any, streams: Any, streamed: Any, cloud: Any, writes: list[tuple[str, int | None]]) -> None:
     """Whoever carries out a stream's records, each on top of what it says was there, has the table."""

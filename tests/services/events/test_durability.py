@@ -24,13 +24,13 @@ def test_kill(tmp_path: Path) -> None:
             sender.start()
             before = len(taken)
             while len(taken) < before + 40:
+                assert sender.is_alive()
                 stop.wait(0.001)
             process.kill()
             stop.set()
             sender.join()
             process.start()
-        arrived = _arrived(process, queue, len(set(taken)))
-        assert set(taken) <= arrived
+        assert set(taken) <= _arrived(process, queue, set(taken))
     finally:
         process.stop()
 
@@ -63,12 +63,14 @@ def _send(process: Process, taken: list[str], stop: threading.Event) -> None:
         taken.append(answer["Entries"][0]["EventId"])
 
 
-def _arrived(process: Process, url: str, count: int) -> set[str]:
+def _arrived(process: Process, url: str, wanted: set[str]) -> set[str]:
+    """What the queue has, once it has what is wanted, or nothing more comes."""
     sqs: Any = process.client("sqs")
     arrived: set[str] = set()
-    while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0 if len(arrived) >= count else 2).get(
-        "Messages"
-    ):
+    while not wanted <= arrived:
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=20).get("Messages")
+        if not found:
+            break
         for message in found:
             arrived.add(json.loads(message["Body"])["id"])
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

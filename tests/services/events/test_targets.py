@@ -139,9 +139,8 @@ def test_lambda(cloud: Cloud, events: Any, make_queue: Callable[..., Queue]) -> 
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("f.py", "def handler(event, context):\n    return event['id']\n")
-    arn = lam.create_function(FunctionName="f", Runtime="python3.11", Role=role, Handler="f.handler", Code={"ZipFile": archive.getvalue()})[
-        "FunctionArn"
-    ]
+    made = {"FunctionName": "f", "Runtime": "python3.11", "Role": role, "Handler": "f.handler", "Timeout": 60}
+    arn = lam.create_function(**made, Code={"ZipFile": archive.getvalue()})["FunctionArn"]
     lam.put_function_event_invoke_config(FunctionName="f", DestinationConfig={"OnSuccess": {"Destination": done.arn}})
     rule = rule_to(events, arn, DeadLetterConfig={"Arn": dead.arn})
     put(events)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fogbank.services.events import inputs
@@ -40,7 +40,6 @@ def filled(template: str, value: Any) -> str:
     return inputs.message(RULE, "arn:rule", target, event)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES)
 def test_always_json(value: Any) -> None:
     """Whatever a placeholder stands for, the result is JSON that has the value outside of quotes, and its text inside."""

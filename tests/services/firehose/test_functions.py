@@ -50,7 +50,7 @@ def function(cloud: Any, allow: Callable[..., None], role: str) -> Any:
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("main.py", SOURCE)
     client.create_function(
-        FunctionName="transform", Runtime="python3.11", Role=made, Handler="main.handler", Code={"ZipFile": out.getvalue()}
+        FunctionName="transform", Runtime="python3.11", Role=made, Handler="main.handler", Code={"ZipFile": out.getvalue()}, Timeout=60
     )
     cloud.settle()
     allow("s3:PutObject", "lambda:InvokeFunction")

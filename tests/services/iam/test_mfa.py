@@ -26,6 +26,14 @@ def test_code_of_the_rfc():
     assert code_at(b"12345678901234567890", 59 // 30) == "287082"
 
 
+def fresh(cloud, seed):
+    """The device's code of now, which is not also the one before or after it (one device in 500,000 would have that), and a wrong one."""
+    around = lambda: [code(seed, cloud.now_ms / 1000 + after_s) for after_s in (-30, 0, 30)]  # noqa: E731
+    while len(set(around())) < 3:
+        cloud.advance(30)
+    return around()[1], next(wrong for wrong in ("000000", "000001", "000002", "000003") if wrong not in around())
+
+
 @pytest.fixture
 def device(iam, cloud):
     """A device of bob's, and its seed."""
@@ -72,10 +80,10 @@ def test_role_that_asks_for_mfa(people, iam, cloud, device, refused):
     arn = people.role("r", trust(f"arn:aws:iam::{ACCOUNT}:root", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}))
     with refused("AccessDenied"):
         bob("sts").assume_role(RoleArn=arn, RoleSessionName="s1")
-    with refused("AccessDenied", "invalid MFA one time pass code"):
-        bob("sts").assume_role(RoleArn=arn, RoleSessionName="s1", SerialNumber=serial, TokenCode="000000")
     cloud.advance(60)
-    now = code(seed, cloud.now_ms / 1000)
+    now, wrong = fresh(cloud, seed)
+    with refused("AccessDenied", "invalid MFA one time pass code"):
+        bob("sts").assume_role(RoleArn=arn, RoleSessionName="s1", SerialNumber=serial, TokenCode=wrong)
     bob("sts").assume_role(RoleArn=arn, RoleSessionName="s1", SerialNumber=serial, TokenCode=now)
     with refused("AccessDenied"):
         bob("sts").assume_role(RoleArn=arn, RoleSessionName="s1", SerialNumber=serial, TokenCode=now)

@@ -14,6 +14,8 @@ from botocore.config import Config
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from fogbank.services.iam import oidc_keys
+
 from .conftest import ACCOUNT, policy, trust
 
 
@@ -99,7 +101,9 @@ def unsigned(cloud):
 
 
 @pytest.fixture
-def provider(iam, issuer):
+def provider(iam, issuer, monkeypatch):
+    """The issuer, as IAM knows it. It is here, but may have to wait for its turn."""
+    monkeypatch.setattr(oidc_keys, "_TIMEOUT_S", 60)
     return iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=["app"], ThumbprintList=["a" * 40])["OpenIDConnectProviderArn"]
 
 

@@ -21,7 +21,7 @@ def ask(cloud: Any, operation: str, members: dict[str, Any]) -> http.client.HTTP
     headers = {"Content-Type": CONTENT, "X-Amz-Target": f"Kinesis_20131202.{operation}"}
     request = AWSRequest("POST", cloud.endpoint + "/", headers, cbor2.dumps(members))
     SigV4Auth(Credentials("test", "test"), "kinesis", "us-east-1").add_auth(request)
-    connection = http.client.HTTPConnection(urlsplit(cloud.endpoint).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(cloud.endpoint).netloc, timeout=60)
     connection.request("POST", "/", request.body, dict(request.headers))
     return connection.getresponse()
 

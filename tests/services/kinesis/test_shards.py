@@ -7,7 +7,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fogbank.services.kinesis import ranges, sequences
@@ -54,7 +54,7 @@ def test_sequence_numbers_are_read_back(made_ms: int, shard: int, place: int) ->
     assert int(sequences.shown(made_ms, shard, place + 1)) > int(text)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(st.data())
 def test_shards_cover_the_space(cloud: Any, data: st.DataObject) -> None:
     """After any splits, merges and scalings the open shards cover the hash space exactly, and each key's records are in order."""

@@ -40,7 +40,7 @@ class Subscriber:
 
     def next(self) -> Any:
         """The next event, END, or the error that the stream ended with."""
-        return self._came.get(timeout=10)
+        return self._came.get(timeout=60)
 
     def data(self) -> list[bytes]:
         """The data of the next event that has some."""

@@ -102,7 +102,8 @@ def test_tokens_are_checked(cloud: Any, kms: Any, make: Make, external: str, ref
     members = wrapped(kms, external, os.urandom(32))
     assert refused(kms.import_key_material, **{**members, "KeyId": other}, **NEVER)[0] == "InvalidImportTokenException"
     assert refused(kms.import_key_material, **{**members, "ImportToken": b"x"}, **NEVER)[0] == "InvalidImportTokenException"
-    broken = members["EncryptedKeyMaterial"][:-1] + b"x"
+    whole = members["EncryptedKeyMaterial"]
+    broken = whole[:-1] + bytes([whole[-1] ^ 1])
     assert refused(kms.import_key_material, **{**members, "EncryptedKeyMaterial": broken}, **NEVER)[0] == "InvalidCiphertextException"
     assert refused(bring, kms=kms, key=external, secret=b"x" * 16)[0] == "IncorrectKeyMaterialException"
     cloud.advance(DAY_S)

@@ -60,7 +60,7 @@ class Stage:
 
         def work() -> None:
             if self.hold is not None:
-                self.hold.wait(10)
+                self.hold.wait(60)
             soon = self.loop.call_soon_threadsafe
             outcome = _run(
                 function,

@@ -170,6 +170,8 @@ def test_maximum_concurrency(cloud: Any, mapped: Any, stage: Stage, sqs: Any) ->
     stage.hold = threading.Event()
     for number in range(6):
         sqs.send_message(QueueUrl=url, MessageBody=str(number))
+    while len(stage.invocations) < 2:
+        cloud.house.on_loop(lambda: None)
     for _ in range(50):
         cloud.house.on_loop(lambda: None)
     assert len(stage.invocations) == 2

@@ -33,7 +33,7 @@ class Visitor:
             request = AWSRequest(method, f"http://{self.parts.netloc}{path}", headers=sent, data=body)
             SigV4Auth(Credentials(*self.key), "lambda", "us-east-1").add_auth(request)
             sent = dict(request.headers)
-        connection = http.client.HTTPConnection("127.0.0.1", self.parts.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.parts.port, timeout=60)
         connection.request(method, path, body, sent)
         answer = connection.getresponse()
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()

@@ -35,8 +35,8 @@ def function(cloud: Any, lam: Any, make_role: Any) -> Callable[..., str]:
 
     def make(source: str, *statements: dict[str, Any], **more: Any) -> str:
         role = make_role("real", *statements)
-        members = {"Runtime": RUNTIME, "Role": role, "Handler": "index.handler", "Code": {"ZipFile": zipped(index=source)}, **more}
-        lam.create_function(FunctionName="real", **members)
+        members = {"Runtime": RUNTIME, "Role": role, "Handler": "index.handler", "Timeout": 30, "Code": {"ZipFile": zipped(index=source)}}
+        lam.create_function(FunctionName="real", **{**members, **more})
         return "real"
 
     return make
@@ -82,7 +82,7 @@ def test_what_it_prints_is_logged_by_its_role(cloud: Any, lam: Any, function: An
 
 def test_it_calls_the_cloud_as_its_role(cloud: Any, lam: Any, function: Any) -> None:
     """Inside, SDKs find the cloud and the role's credentials: what the role may it may, nothing else."""
-    function(CALLING_BACK, allow("sqs:CreateQueue"), Timeout=20, MemorySize=512)
+    function(CALLING_BACK, allow("sqs:CreateQueue"), MemorySize=1769)
 
     def call(operation: str, **members: Any) -> Any:
         payload = json.dumps({"service": "sqs", "operation": operation, "members": members}).encode()
@@ -162,7 +162,7 @@ def test_its_url(lam: Any, function: Any) -> None:
 )
 def test_inline_code_answers_cloudformation(cloud: Any, lam: Any, make_role: Any, user: Any, runtime: str, source: str) -> None:
     """Inline code of a custom resource has the module that it answers with."""
-    properties = {"FunctionName": "custom", "Runtime": runtime, "Handler": "index.handler", "Timeout": 20, "Role": make_role("custom")}
+    properties = {"FunctionName": "custom", "Runtime": runtime, "Handler": "index.handler", "Timeout": 50, "Role": make_role("custom")}
     desired = json.dumps({**properties, "Code": {"ZipFile": source}})
     cloud.client("cloudcontrol").create_resource(TypeName="AWS::Lambda::Function", DesiredState=desired)
     cloud.settle()

@@ -132,7 +132,7 @@ class Machine(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=15)
 test_events_are_kept = pytest.mark.filterwarnings("ignore")(Machine.TestCase)
 
 

@@ -28,7 +28,7 @@ CALLS = ["abs", "ceil", "floor", "sqrt", "log", "strlen", "toupper", "trim", "is
 MESSAGES = ["", "a 1 b", '{"a": {"b": [1, null, true, "x"]}}', '{"a": 1e400}', "[1]", "REPORT RequestId: x"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join))
 def test_patterns(text: str) -> None:
     """A pattern is refused as invalid, or matches and finds alike."""
@@ -55,7 +55,7 @@ def rows_of(text: str) -> None:
         assert all(isinstance(name, str) and isinstance(value, str) for name, value in row)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(QUERY), max_size=12).map(" ".join))
 def test_queries(text: str) -> None:
     """Any sequence of words."""
@@ -84,7 +84,7 @@ REST = [
 ]
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(EXPRESSIONS, EXPRESSIONS, st.sampled_from(REST))
 def test_expressions(first: str, second: str, rest: str) -> None:
     """Any expression has a value, whatever it is applied to."""
@@ -107,7 +107,6 @@ LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
 DOCUMENTS = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(KEYS), inner), max_leaves=8)
 
 
-@settings(deadline=None)
 @given(DOCUMENTS)
 def test_documents(document: object) -> None:
     """Any JSON is a document of metrics, or is not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -165,7 +166,7 @@ def test_a_key_that_is_not_open_is_refused(cloud: Any, logs: Any, refused: Refus
     assert code == "InvalidParameterException"
     assert message == f"The specified KMS key does not exist or is not allowed to be used with LogGroup '{ARN}log-group:g'"
     logs.create_log_group(logGroupName="g")
-    assert refused(logs.associate_kms_key, logGroupName="g", kmsKeyId=closed[:-4] + "0000")[0] == "InvalidParameterException"
+    assert refused(logs.associate_kms_key, logGroupName="g", kmsKeyId=f"{closed[:-36]}{uuid.uuid4()}")[0] == "InvalidParameterException"
     assert refused(logs.associate_kms_key, kmsKeyId=closed)[0] == "InvalidParameterException"
 
 

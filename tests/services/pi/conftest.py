@@ -19,7 +19,7 @@ SOURCE = {"identifier": DB, "cluster": "cluster-1", "node": "node-1", "engine": 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    made = Server(shared_preload_libraries="pg_stat_statements")
+    made = Server(shared_preload_libraries="pg_stat_statements", autovacuum="off")  # (its workers are sessions, too)
     with made.connect() as admin:
         admin.execute("create extension pg_stat_statements")
         admin.execute("create role clerk login superuser; create role boss login superuser")
@@ -86,6 +86,8 @@ def busy(server: Server) -> Iterator[Callable[..., None]]:
         def end() -> None:
             with server.connect() as admin:
                 admin.execute("select pg_terminate_backend(%s)", [pid])
+                while admin.execute("select 1 from pg_stat_activity where pid = %s", [pid]).fetchone():
+                    pass
             thread.join()
             connection.close()
 

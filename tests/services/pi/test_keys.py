@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -37,20 +39,21 @@ def test_keys(cloud: Any, pi: Any, busy: Any) -> None:
 
 def test_additional_metrics(cloud: Any, pi: Any, busy: Any, server: Any, refused: Any) -> None:
     """A digest says how often it ran, and how long a call takes."""
-    import threading
-
     begun, stop = threading.Event(), threading.Event()
+    took_ms: list[float] = []
 
     def work() -> None:
         with server.connect("clerk", "shop") as connection:
             while not stop.is_set():
+                start = time.perf_counter()
                 connection.execute("select pg_sleep(0.02), 'x'")
+                took_ms.append((time.perf_counter() - start) * 1000)
                 begun.set()
 
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        assert begun.wait(20)
+        assert begun.wait(60)
         seconds(cloud, 140)
     finally:
         stop.set()
@@ -62,7 +65,7 @@ def test_additional_metrics(cloud: Any, pi: Any, busy: Any, server: Any, refused
     )
     (found,) = [one for one in answer["Keys"] if one["Dimensions"]["db.sql_tokenized.statement"] == "select pg_sleep(?), ?"]
     assert found["AdditionalMetrics"][calls] > 0
-    assert 20 <= found["AdditionalMetrics"][latency] < 200
+    assert 20 <= found["AdditionalMetrics"][latency] <= max(took_ms)
     for wrong in ({"group": "db.user"}, {"AdditionalMetrics": ["db.sql_tokenized.stats.nothing.avg"]}):
         members = {"group": "db.sql_tokenized", "AdditionalMetrics": [calls], **wrong}
         assert refused(keys, cloud, pi, **members)[0] == "InvalidArgumentException"

@@ -114,6 +114,7 @@ def test_idempotent(cloud: Cloud, ram: Any, share: Any, refused: Any) -> None:
     assert refused(ram.create_resource_share, name="other", clientToken="t")[0] == "IdempotentParameterMismatchException"
     gone = {"resourceShareArn": first["resourceShare"]["resourceShareArn"], "clientToken": "d"}
     assert ram.delete_resource_share(**gone)["returnValue"] is ram.delete_resource_share(**gone)["returnValue"] is True
+    cloud.settle()
     cloud.advance(86_401)
     ram.create_resource_share(name="s", clientToken="t")
     assert len(names(ram)) == 1

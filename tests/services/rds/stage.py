@@ -124,8 +124,8 @@ class Stage:
         self._soon(work)
 
     def forget(self, volume: str, done: Done) -> None:
-        self.forgotten.append(volume)
-        self.volumes.pop(volume, None)
+        if self.volumes.pop(volume, None) is not None:  # (it may be asked for again before this is told)
+            self.forgotten.append(volume)
         self._soon(lambda: done(None))
 
     def keep(self, volume: str, point: str, done: Done) -> None:

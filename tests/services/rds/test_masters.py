@@ -22,11 +22,11 @@ def cloud() -> Iterator[Cloud]:
     cloud = house.cloud()
     rds = cloud.client("rds")
     rds.create_db_cluster(**MODE, **USER)
-    cloud.settle(60)  # (it has no instance yet)
+    cloud.settle(180)  # (it has no instance yet)
     for name in ("bank-1", "bank-2"):
         member(rds, name)
     while {one["DBInstanceStatus"] for one in rds.describe_db_instances()["DBInstances"]} != {"available"}:
-        cloud.settle(60)
+        cloud.settle(180)
     with connect(cloud, "bank-1") as one:
         one.execute("create table account (id int primary key, balance int)")
         one.execute("insert into account values (1, 100), (2, 100)")
@@ -121,12 +121,12 @@ def test_a_reboot_and_an_instance_less(cloud: Cloud) -> None:
     with connect(cloud, "bank-2") as two:
         two.execute("update account set balance = 7 where id = 2")
     while rds.describe_db_instances(DBInstanceIdentifier="bank-1")["DBInstances"][0]["DBInstanceStatus"] != "available":
-        cloud.settle(60)
+        cloud.settle(180)
     with connect(cloud, "bank-1") as one:
         assert one.execute("select balance from account where id = 2").fetchone() == (7,)
         one.execute("update account set balance = 8 where id = 2")
     rds.delete_db_instance(DBInstanceIdentifier="bank-1", SkipFinalSnapshot=True)
     while len(rds.describe_db_instances()["DBInstances"]) > 1:
-        cloud.settle(60)
+        cloud.settle(180)
     with connect(cloud, "bank-2") as two:
         assert two.execute("update account set balance = balance + 1 where id = 2 returning balance").fetchone() == (9,)

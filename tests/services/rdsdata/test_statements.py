@@ -179,19 +179,19 @@ def test_timeout(cloud: Any, run: Any, shop: Any, databases: Any, refused: Any) 
             pass
         cloud.house.on_loop(lambda: (cloud.inner.clock_changes(), cloud.inner.clock.advance(46_000), cloud.inner.clock_changed()))
 
+    stopped: set[str] = set()
+    running = "from pg_stat_activity where state = 'active' and query like 'select pg_sleep(600)%'"
     for goes_on in (False, True):
         label = f"goes on: {goes_on}"
         thread = threading.Thread(target=soon, args=[label])
         thread.start()
-        assert (
-            refused(run, f"select pg_sleep({1 if goes_on else 60}) -- {label}", continueAfterTimeout=goes_on)[0]
-            == "StatementTimeoutException"
-        )
+        assert refused(run, f"select pg_sleep(600) -- {label}", continueAfterTimeout=goes_on)[0] == "StatementTimeoutException"
         thread.join()
-        assert len(databases.ended) == (0 if goes_on else 1)
-        while shop.execute("select 1 from pg_stat_activity where query like 'select pg_sleep(60)%'").fetchone():
+        assert len(set(databases.ended) - stopped) == (0 if goes_on else 1)
+        stopped.update(databases.ended)
+        while not goes_on and shop.execute(f"select 1 {running}").fetchone():
             pass
-        databases.ended.clear()
+    assert shop.execute(f"select pg_cancel_backend(pid) {running}").fetchall() == [(True,)]
 
 
 def test_each_by_itself(run: Any, refused: Any) -> None:

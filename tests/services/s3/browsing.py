@@ -18,7 +18,7 @@ class Page(NamedTuple):
 def visit(endpoint: str, host: str, target: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Page:
     """One request to a host in front of the endpoint ("" is the endpoint itself); underscores in header names are hyphens."""
     parts = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(parts.hostname or "localhost", parts.port, timeout=20)
+    connection = http.client.HTTPConnection(parts.hostname or "localhost", parts.port, timeout=60)
     named = f"{host}.localhost:{parts.port}" if host else parts.netloc
     sent = {"Host": named} | {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, target, body, sent)

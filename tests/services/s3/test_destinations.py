@@ -204,5 +204,6 @@ def test_the_trace_goes_along(cloud: Cloud, s3: Any, bucket: str) -> None:
         s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     finally:
         s3.meta.events.unregister("before-sign.s3.PutObject", add)
+    cloud.settle()
     got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"])["Messages"]
     assert [one["Attributes"].get("AWSTraceHeader", "")[: len(root) + 5] for one in got][-1] == f"Root={root}"

@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fogbank.testing.cloud import Cloud
@@ -29,6 +29,12 @@ def live(s3: Any, bucket: str, *rules: dict[str, Any], **members: Any) -> Any:
 def to_midnight(cloud: Cloud, hours_after: float = 0) -> None:
     """Moves the clock to the next midnight UTC, or some hours after it."""
     cloud.advance((DAY * 1000 - cloud.now_ms % (DAY * 1000) + 0.5) / 1000 + hours_after * 3600)
+
+
+@pytest.fixture(autouse=True)
+def noon(cloud: Cloud) -> None:
+    """Every test begins in the middle of a day, whenever it is run."""
+    to_midnight(cloud, 12)
 
 
 def keys(s3: Any, bucket: str) -> list[str]:
@@ -449,7 +455,7 @@ _NUMBERS = count()
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "delete", "wait"]), st.integers(1, 9)), max_size=8)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(STEPS, st.integers(1, 20), st.integers(1, 20), st.integers(0, 2))
 def test_one_jump_is_as_many_days(cloud: Cloud, s3: Any, steps: list[tuple[str, int]], days: int, noncurrent: int, kept: int) -> None:
     """Two buckets with the same history are alike, whether the clock then goes day by day or all at once."""

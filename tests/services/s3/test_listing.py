@@ -49,7 +49,7 @@ def naive(keys: set[str], prefix: str, delimiter: str, after: str | None, size: 
     return shown, False
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sets(KEYS, max_size=30),
     st.text("ab/", max_size=2),

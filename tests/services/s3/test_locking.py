@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fogbank.testing.cloud import Cloud
@@ -254,7 +254,7 @@ _NUMBERS = count()
 STEP = st.tuples(st.sampled_from(["retain", "release", "delete", "hide", "put", "wait"]), st.integers(1, 9))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(st.lists(STEP, max_size=10))
 def test_compliance_holds_against_everything(cloud: Cloud, s3: Any, steps: list[tuple[str, int]]) -> None:
     """Whatever is tried, a lifecycle included, a version is there as long as the latest date that it was ever given."""

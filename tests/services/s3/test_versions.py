@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fogbank.testing.cloud import Cloud
@@ -146,7 +146,7 @@ _NUMBERS = count()
 STEPS = st.lists(st.sampled_from(["put", "put", "delete", "version", "version", "Enabled", "Suspended"]), max_size=12)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(STEPS, st.randoms(use_true_random=False))
 def test_any_history_is_as_a_simple_model_has_it(s3: Any, steps: list[str], random: Any) -> None:
     """A list with the newest first, where null replaces null, tells the same of any steps as the store does."""

@@ -116,7 +116,7 @@ def test_a_hundred_versions(cloud: Cloud, sm: Any, secret: str, refused: Any, ev
     assert sm.get_secret_value(SecretId="db", VersionStage="kept")["SecretString"] == "kept"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.lists(st.sampled_from(["AWSCURRENT", "AWSPENDING", "x"]), min_size=1, max_size=2))))
 def test_labels_stay_in_order(moves: list[tuple[str, list[str]]]) -> None:
     """However labels are moved, each is on one version, and AWSPREVIOUS is on the version that AWSCURRENT was last on."""

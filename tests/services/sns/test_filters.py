@@ -172,7 +172,7 @@ def _plain(test: Any, values: list[Any]) -> bool:
     return any(all(sides[argument[i]](n, argument[i + 1]) for i in range(0, len(argument), 2)) for n in numbers)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(POLICIES, BODIES)
 def test_matching_is_what_a_plain_reading_says(policy: dict[str, Any], body: dict[str, Any]) -> None:
     """All properties; of each, any of its tests on any of its values."""

@@ -297,5 +297,5 @@ def test_whatever_happens_queue_and_model_agree(machine: type[QueueMachine]) -> 
     """No message is lost, given twice while it is invisible, or given out of order within its group."""
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=80, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )
