@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from fogbank.engines.spec import Failed, Fork, Node
+from fogbank.engines.spec import Endpoint, Failed, Fork, Node
 from fogbank.engines.sweeping import sweep
 
 from .house import Engines, cluster, killed
@@ -59,6 +61,25 @@ def test_a_writer_and_a_reader(engines: Engines) -> None:
     assert [node.id for node in actual.nodes] == ["n1"]
     assert rows(engines, 1) == 1
     engines.do(lambda done: engines.databases.drop("rw", done))
+
+
+def test_endpoints_are_open(engines: Engines) -> None:
+    """A cluster is not as it was asked for before its endpoints are listened on."""
+    wanted = cluster("open")
+    engines.converge(wanted)
+    front = engines.databases._front._process
+    assert front is not None
+    os.kill(front.pid, signal.SIGSTOP)
+    done: list[Any] = []
+    more = wanted._replace(endpoints=(*wanted.endpoints, Endpoint(2, 5432, "writer")))
+    engines.on_loop(lambda: engines.databases.converge(more, done.append))
+    time.sleep(0.5)
+    assert not done
+    os.kill(front.pid, signal.SIGCONT)
+    engines.wait_for(lambda: done)
+    with connect(engines, 2) as writer:
+        assert writer.execute("select 1").fetchone() == (1,)
+    engines.do(lambda done: engines.databases.drop("open", done))
 
 
 def test_failover(engines: Engines) -> None:

@@ -103,6 +103,7 @@ class Databases:
         actual = self._in_cloud_time(await runner.converge(wanted))
         if sessions is not None:
             await (sessions.clear() if runner.writer == writer else sessions.close())
+        await self._front.shown()
         self._audit.look()
         return actual
 

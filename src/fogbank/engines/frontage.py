@@ -21,6 +21,8 @@ from fogbank.engines.runner import Runner
 from fogbank.engines.running import Running
 from fogbank.engines.spec import Cluster, Done, Endpoint
 
+_LONG_S = 10.0
+
 
 class Frontage:
     """See the module. `asked(question, done)` answers what the front wants to know; `barred(cluster, why)` hears what it cannot do."""
@@ -32,7 +34,10 @@ class Frontage:
         self._process: Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._table: dict[str, Any] = {}
+        self._table: dict[str, Any] = {"endpoints": []}
+        self._number = self._known = 0
+        """Of the table, and of that by which the front routes."""
+        self._stirred = asyncio.Event()
         self._closed = False
         self.proxies: dict[str, dict[str, float]] = {}
         """Endpoint ("address:port") of an RDS Proxy -> what is counted there (`front.lending.Lending.counts`), as the front last said."""
@@ -44,6 +49,7 @@ class Frontage:
     def show(self, runners: Iterable[Runner | Pair], address: Callable[[int], str]) -> None:
         """Has the front route by what runs now."""
         self._table = table(runners, address)
+        self._number += 1
         addresses = sorted({endpoint["address"] for endpoint in self._table["endpoints"]})
         if addresses:
             made = certificates.make(self._room.folder("certificates"), addresses)
@@ -51,7 +57,7 @@ class Frontage:
         if self._closed:
             return
         if self._writer is not None:
-            self._send({"table": self._table})
+            self._tell()
         elif self._table["endpoints"] and (self._starting is None or self._starting.done()):
             self._starting = self._room.loop.create_task(self._start())
 
@@ -67,7 +73,7 @@ class Frontage:
         )
         theirs.close()
         reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=1 << 24)
-        self._send({"table": self._table})
+        self._tell()
         with contextlib.suppress(OSError):
             while line := await reader.readline():
                 self._hear(json.loads(line))
@@ -75,8 +81,20 @@ class Frontage:
         if not self._closed:  # it died: another one, with the same table
             self._room.loop.call_later(0.05, self._again)
 
+    async def shown(self) -> None:
+        """Returns when the front routes by what it was shown last, unless it does not come to it for long."""
+        number = self._number
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONG_S):
+                while self._known < number and self._table["endpoints"] and not self._closed:
+                    self._stirred.clear()
+                    await self._stirred.wait()
+
+    def _tell(self) -> None:
+        self._send({"table": self._table, "number": self._number})
+
     def _again(self) -> None:
-        if not self._closed and self._table.get("endpoints"):
+        if not self._closed and self._table["endpoints"]:
             self._starting = self._room.loop.create_task(self._start())
 
     def _send(self, said: dict[str, Any]) -> None:
@@ -93,11 +111,15 @@ class Frontage:
             self._asked(said, done)
         elif said.get("say") == "problem":
             self._barred(said.get("cluster", ""), said["problem"])
+        elif said.get("say") == "table":
+            self._known = said["number"]
+            self._stirred.set()
         elif said.get("say") == "counts":
             self.proxies = said["proxies"]
 
     async def close(self) -> None:
         self._closed = True
+        self._stirred.set()
         if self._writer is not None:
             self._writer.close()
         if self._process is not None:

@@ -30,7 +30,7 @@ class Front:
         """Places of the table that somebody else listens on: tried again now and then, told once."""
         self._again: asyncio.TimerHandle | None = None
         self._certified: tuple[object, ...] = ()
-        self._tables: asyncio.Queue[Table] = asyncio.Queue()
+        self._tables: asyncio.Queue[tuple[Table, int]] = asyncio.Queue()
         self._told: dict[str, Any] = {}
 
     async def run(self) -> None:
@@ -40,19 +40,23 @@ class Front:
         for task in tasks:
             task.cancel()
 
-    def _on_table(self, row: dict[str, Any]) -> None:
-        self._tables.put_nowait(Table.of(row))
+    def _on_table(self, row: dict[str, Any], number: int) -> None:
+        self._tables.put_nowait((Table.of(row), number))
+
+    def _try_again(self, table: Table, number: int) -> None:
+        if self._tables.empty():  # (else there is a newer one)
+            self._tables.put_nowait((table, number))
 
     async def _follow(self) -> None:
         while True:
-            table = await self._tables.get()
+            table, number = await self._tables.get()
             try:
-                await self._become(table)
+                await self._become(table, number)
             except Exception as mistake:
                 self.link.problem(f"{type(mistake).__name__}: {mistake}")
-            self.link.tell({"say": "table", "endpoints": len(self._doors)})
+            self.link.tell({"say": "table", "number": number})
 
-    async def _become(self, table: Table) -> None:
+    async def _become(self, table: Table, number: int) -> None:
         if self._again is not None:
             self._again.cancel()
         self._certify(table)
@@ -66,7 +70,7 @@ class Front:
                 await self._open(endpoint)
         self._barred &= set(table.endpoints)
         if self._barred:
-            self._again = asyncio.get_running_loop().call_later(_AGAIN_S, self._tables.put_nowait, table)
+            self._again = asyncio.get_running_loop().call_later(_AGAIN_S, self._try_again, table, number)
         for cluster in [cluster for cluster, back in self._back.items() if table.back_doors.get(cluster) != back.folder]:
             await self._back.pop(cluster).close()
         for cluster, folder in table.back_doors.items():

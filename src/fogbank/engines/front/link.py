@@ -9,9 +9,9 @@ from typing import Any, cast
 
 
 class Link(asyncio.Protocol):
-    """Hands on each table that comes, and asks. `ended` is set when fogbank is gone."""
+    """Hands on each table that comes, with its number, and asks. `ended` is set when fogbank is gone."""
 
-    def __init__(self, on_table: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, on_table: Callable[[dict[str, Any], int], None]) -> None:
         self.ended = asyncio.Event()
         self._on_table = on_table
         self._transport: asyncio.Transport | None = None
@@ -31,7 +31,7 @@ class Link(asyncio.Protocol):
         for line in lines:
             said = json.loads(line)
             if "table" in said:
-                self._on_table(said["table"])
+                self._on_table(said["table"], said.get("number", 0))
             elif "answer" in said:
                 asked = self._asked.pop(said["answer"], None)
                 if asked is not None and not asked.done():
