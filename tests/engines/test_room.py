@@ -47,6 +47,7 @@ def test_a_data_directory_of_the_same_name_begins_anew(tmp_path: Path, made: Cal
     """A data directory that was removed and made again has no databases of before."""
     first = made("one")
     shutil.rmtree(tmp_path / "one")
+    (tmp_path / "one" / "databases").mkdir(parents=True)
     assert made("one") != first
 
 

@@ -159,8 +159,12 @@ def _reachable(path: Path) -> Path:
         if _stands_for(place, here):
             return place
         here.unlink()
-    elif here.exists() or owner() is None or all(folder.stat().st_mode & stat.S_IXOTH for folder in here.parents if folder.exists()):
+    elif owner() is None or all(folder.stat().st_mode & stat.S_IXOTH for folder in here.parents if folder.exists()):
         return path
+    elif here.exists():
+        if any(here.iterdir()):  # (from when the user might: an engine that starts says what is wrong)
+            return path
+        here.rmdir()
     here.parent.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix="fogbank-", dir=_ELSEWHERE))
     place.chmod(0o711)
