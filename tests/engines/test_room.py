@@ -28,7 +28,6 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pat
         one = Room(tmp_path / name / "databases", loop)
         await loop.shutdown_default_executor()
         shutil.rmtree(one.run)
-        assert one.root.parent == elsewhere
         return one.root
 
     return lambda name: asyncio.run(open_it(name))
@@ -37,6 +36,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pat
 def test_what_stands_for_a_data_directory_goes_with_it(tmp_path: Path, made: Callable[[str], Path]) -> None:
     """Another folder stands for the engines' in the data directory: the next cloud to come sweeps it when that is gone."""
     places = [made("one"), made("two")]
+    assert [place.parent for place in places] == [tmp_path / "elsewhere"] * 2
     assert made("two") == places[1]
     shutil.rmtree(tmp_path / "one")
     made("three")
@@ -61,3 +61,14 @@ def test_a_data_directory_that_moves_takes_its_databases_along(tmp_path: Path, m
     assert made("moved") == first
     made("another")
     assert [first.exists(), copied.exists()] == [True, True]
+
+
+def test_a_link_of_the_users_own_is_followed(tmp_path: Path, made: Callable[[str], Path]) -> None:
+    """Who has linked the databases' folder to another disk keeps that link, and what it leads to."""
+    disk = tmp_path / "elsewhere" / "disk" / "mine"
+    disk.mkdir(parents=True)
+    (tmp_path / "one").mkdir()
+    link = tmp_path / "one" / "databases"
+    link.symlink_to(disk)
+    assert made("one") == link
+    assert link.readlink() == disk

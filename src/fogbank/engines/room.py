@@ -154,12 +154,12 @@ class Room:
 def _reachable(path: Path) -> Path:
     """The folder itself; or where we are root and the engines' user may not go there, another one, to which a link leads from there."""
     here = path.parent.resolve() / path.name
-    if here.is_symlink():
+    if here.is_symlink() and here.readlink().parent == _ELSEWHERE:
         place = here.readlink()
         if _stands_for(place, here):
             return place
         here.unlink()
-    elif owner() is None or all(folder.stat().st_mode & stat.S_IXOTH for folder in here.parents if folder.exists()):
+    elif here.is_symlink() or owner() is None or all(above.stat().st_mode & stat.S_IXOTH for above in here.parents if above.exists()):
         return path
     elif here.exists():
         if any(here.iterdir()):  # (from when the user might: an engine that starts says what is wrong)
